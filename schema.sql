@@ -1,0 +1,380 @@
+-- The tables as they are today. A new file is created from this text; an older file is lifted to it
+-- by the steps in app/db/migrate.go, and a test proves that both ways end in the same schema.
+--
+-- Times are INTEGER unix milliseconds UTC in *_at columns, 0 meaning "never" or "not known".
+-- Money is integer minor units of a lower-case ISO 4217 currency. The time is always a parameter:
+-- no statement asks SQLite for it.
+
+-- Facts about this file: one row each, written once or rarely.
+CREATE TABLE meta (
+  name  TEXT NOT NULL PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What Stripe sent, as it was sent. An event is a hint to look at its customer again.
+CREATE TABLE events (
+  seq            INTEGER PRIMARY KEY,           -- order of arrival
+  id             TEXT    NOT NULL UNIQUE,       -- evt_…
+  type           TEXT    NOT NULL,
+  api_version    TEXT    NOT NULL DEFAULT '',   -- of the payload; '' for thin events
+  account        TEXT    NOT NULL DEFAULT '',   -- acct_… when it belongs to a connected account
+  livemode       INTEGER NOT NULL,
+  object_type    TEXT    NOT NULL DEFAULT '',
+  object_id      TEXT    NOT NULL DEFAULT '',
+  customer       TEXT    NOT NULL DEFAULT '',   -- cus_…, '' where the object names none
+  charge         TEXT    NOT NULL DEFAULT '',   -- what the object refers to: the way to the
+  payment_intent TEXT    NOT NULL DEFAULT '',   -- customer of an object that names none
+  invoice        TEXT    NOT NULL DEFAULT '',
+  source         TEXT    NOT NULL CHECK (source IN ('webhook', 'replay', 'sweep')),
+  ignored        TEXT    NOT NULL DEFAULT '',   -- why nothing follows from it; '' if something may
+  created_at     INTEGER NOT NULL,              -- Stripe's clock, whole seconds
+  received_at    INTEGER NOT NULL,
+  payload        BLOB    NOT NULL
+) STRICT;
+CREATE INDEX events_customer ON events (customer, created_at);
+CREATE INDEX events_object ON events (object_id) WHERE customer <> '';
+CREATE INDEX events_of_nobody ON events (charge, payment_intent, invoice) WHERE customer = '' AND ignored = '';
+CREATE INDEX events_received ON events (received_at, type);
+
+-- Work to do, and work done. The words are River's.
+CREATE TABLE jobs (
+  id           INTEGER PRIMARY KEY,
+  kind         TEXT    NOT NULL,
+  key          TEXT    NOT NULL,               -- what it is about; jobs of one kind and key never overlap
+  args         TEXT    NOT NULL CHECK (json_valid(args)),
+  state        TEXT    NOT NULL CHECK (state IN ('available', 'running', 'retryable', 'completed', 'discarded', 'cancelled')),
+  attempt      INTEGER NOT NULL DEFAULT 0,
+  max_attempts INTEGER NOT NULL,
+  errors       TEXT    NOT NULL DEFAULT '[]' CHECK (json_valid(errors)), -- [{at, attempt, error}], newest last
+  created_at   INTEGER NOT NULL,
+  scheduled_at INTEGER NOT NULL,               -- not before this time
+  attempted_at INTEGER NOT NULL DEFAULT 0,
+  finalized_at INTEGER NOT NULL DEFAULT 0,
+  CHECK ((finalized_at <> 0) = (state IN ('completed', 'discarded', 'cancelled')))
+) STRICT;
+-- At most one waiting and one running job for each thing: bursts join, and nothing is worked on twice at once.
+CREATE UNIQUE INDEX jobs_waiting ON jobs (kind, key) WHERE state IN ('available', 'retryable');
+CREATE UNIQUE INDEX jobs_running ON jobs (kind, key) WHERE state = 'running';
+CREATE INDEX jobs_due ON jobs (scheduled_at, id) WHERE state IN ('available', 'retryable');
+CREATE INDEX jobs_finalized ON jobs (state, finalized_at) WHERE state IN ('completed', 'discarded', 'cancelled');
+
+-- A system that refuses us or does not answer is left alone until a time.
+CREATE TABLE circuits (
+  system    TEXT    NOT NULL PRIMARY KEY,      -- stripe, crm, desk, mail
+  failures  INTEGER NOT NULL,                  -- in a row
+  reason    TEXT    NOT NULL,
+  opened_at INTEGER NOT NULL,                  -- 0 while closed
+  until_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What runs by the calendar, and when it last did.
+CREATE TABLE schedules (
+  name        TEXT    NOT NULL PRIMARY KEY,
+  spec        TEXT    NOT NULL,                -- cron expression in the company's time zone
+  timezone    TEXT    NOT NULL,
+  next_at     INTEGER NOT NULL,
+  last_day    TEXT    NOT NULL DEFAULT ''      -- local date of the last run, YYYY-MM-DD: at most one a day
+) STRICT, WITHOUT ROWID;
+
+-- One row for each person or company that pays, or may: the canonical record.
+CREATE TABLE customers (
+  id                    INTEGER PRIMARY KEY,
+  name                  TEXT    NOT NULL DEFAULT '',
+  email                 TEXT    NOT NULL DEFAULT '',
+  plan                  TEXT    NOT NULL DEFAULT '',
+  status                TEXT    NOT NULL DEFAULT '',  -- of the subscription that counts, in Stripe's word
+  access                TEXT    NOT NULL DEFAULT 'none' CHECK (access IN ('full', 'grace', 'none', 'pending')),
+  access_reason         TEXT    NOT NULL DEFAULT '',
+  access_until_at       INTEGER NOT NULL DEFAULT 0,
+  last_paid_at          INTEGER NOT NULL DEFAULT 0,
+  last_payment_status   TEXT    NOT NULL DEFAULT '' CHECK (last_payment_status IN ('', 'paid', 'failed', 'refunded', 'partially_refunded', 'disputed')),
+  last_payment_amount   INTEGER NOT NULL DEFAULT 0,
+  last_payment_currency TEXT    NOT NULL DEFAULT '',
+  refunded_amount       INTEGER NOT NULL DEFAULT 0,   -- of all payments in last_payment_currency
+  open_disputes         INTEGER NOT NULL DEFAULT 0,
+  deleted               INTEGER NOT NULL DEFAULT 0,   -- every Stripe customer of it is deleted
+  source                TEXT    NOT NULL DEFAULT '' CHECK (source IN ('', 'api', 'events')),
+  as_of_at              INTEGER NOT NULL DEFAULT 0,   -- of the oldest reading it is made from
+  created_at            INTEGER NOT NULL,
+  updated_at            INTEGER NOT NULL
+) STRICT;
+CREATE INDEX customers_email ON customers (email COLLATE NOCASE);
+
+-- Which remote records are the same customer.
+CREATE TABLE links (
+  system      TEXT    NOT NULL CHECK (system IN ('user', 'anonymous', 'stripe', 'crm', 'desk')),
+  remote_id   TEXT    NOT NULL,
+  customer_id INTEGER NOT NULL REFERENCES customers (id),
+  created_at  INTEGER NOT NULL,
+  PRIMARY KEY (system, remote_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX links_customer ON links (customer_id, system);
+
+-- The mirror of Stripe: what the last reading said. Written by SyncCustomer only.
+CREATE TABLE stripe_customers (
+  id          TEXT    NOT NULL PRIMARY KEY,
+  customer_id INTEGER NOT NULL REFERENCES customers (id),
+  name        TEXT    NOT NULL,
+  email       TEXT    NOT NULL,
+  deleted     INTEGER NOT NULL,
+  source      TEXT    NOT NULL CHECK (source IN ('api', 'events')),
+  as_of_at    INTEGER NOT NULL,
+  created_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX stripe_customers_customer ON stripe_customers (customer_id);
+
+CREATE TABLE subscriptions (
+  id                    TEXT    NOT NULL PRIMARY KEY,
+  stripe_customer       TEXT    NOT NULL,
+  customer_id           INTEGER NOT NULL REFERENCES customers (id),
+  status                TEXT    NOT NULL,
+  price                 TEXT    NOT NULL,
+  product               TEXT    NOT NULL,
+  plan                  TEXT    NOT NULL,             -- name of the price or product, '' if unknown
+  quantity              INTEGER NOT NULL,
+  amount                INTEGER NOT NULL,             -- each interval
+  currency              TEXT    NOT NULL,
+  interval              TEXT    NOT NULL,
+  interval_count        INTEGER NOT NULL,
+  cancel_at_period_end  INTEGER NOT NULL,
+  current_period_end_at INTEGER NOT NULL,
+  cancel_at             INTEGER NOT NULL,
+  canceled_at           INTEGER NOT NULL,
+  ended_at              INTEGER NOT NULL,
+  trial_end_at          INTEGER NOT NULL,
+  pause_behavior        TEXT    NOT NULL,
+  pause_resumes_at      INTEGER NOT NULL,
+  created_at            INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX subscriptions_customer ON subscriptions (customer_id);
+
+CREATE TABLE invoices (
+  id              TEXT    NOT NULL PRIMARY KEY,
+  stripe_customer TEXT    NOT NULL,
+  customer_id     INTEGER NOT NULL REFERENCES customers (id),
+  subscription    TEXT    NOT NULL,
+  charge          TEXT    NOT NULL,
+  payment_intent  TEXT    NOT NULL,
+  number          TEXT    NOT NULL,
+  status          TEXT    NOT NULL,
+  billing_reason  TEXT    NOT NULL,
+  amount_due      INTEGER NOT NULL,
+  amount_paid     INTEGER NOT NULL,
+  currency        TEXT    NOT NULL,
+  attempts        INTEGER NOT NULL,
+  failed          INTEGER NOT NULL,                   -- tried, failed and still open
+  error           TEXT    NOT NULL,
+  hosted_url      TEXT    NOT NULL,
+  next_attempt_at INTEGER NOT NULL,
+  paid_at         INTEGER NOT NULL,
+  created_at      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX invoices_customer ON invoices (customer_id, created_at);
+
+CREATE TABLE charges (
+  id              TEXT    NOT NULL PRIMARY KEY,
+  stripe_customer TEXT    NOT NULL,
+  customer_id     INTEGER NOT NULL REFERENCES customers (id),
+  invoice         TEXT    NOT NULL,
+  payment_intent  TEXT    NOT NULL,
+  status          TEXT    NOT NULL,
+  amount          INTEGER NOT NULL,
+  amount_refunded INTEGER NOT NULL,
+  currency        TEXT    NOT NULL,
+  disputed        INTEGER NOT NULL,
+  failure_code    TEXT    NOT NULL,
+  failure_message TEXT    NOT NULL,
+  receipt_url     TEXT    NOT NULL,
+  created_at      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX charges_customer ON charges (customer_id, created_at);
+
+CREATE TABLE refunds (
+  id              TEXT    NOT NULL PRIMARY KEY,
+  stripe_customer TEXT    NOT NULL,
+  customer_id     INTEGER NOT NULL REFERENCES customers (id),
+  charge          TEXT    NOT NULL,
+  payment_intent  TEXT    NOT NULL,
+  status          TEXT    NOT NULL,
+  amount          INTEGER NOT NULL,
+  currency        TEXT    NOT NULL,
+  reason          TEXT    NOT NULL,
+  created_at      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX refunds_customer ON refunds (customer_id);
+
+CREATE TABLE disputes (
+  id              TEXT    NOT NULL PRIMARY KEY,
+  stripe_customer TEXT    NOT NULL,
+  customer_id     INTEGER NOT NULL REFERENCES customers (id),
+  charge          TEXT    NOT NULL,
+  payment_intent  TEXT    NOT NULL,
+  status          TEXT    NOT NULL,
+  reason          TEXT    NOT NULL,
+  amount          INTEGER NOT NULL,
+  currency        TEXT    NOT NULL,
+  evidence_due_at INTEGER NOT NULL,
+  created_at      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX disputes_customer ON disputes (customer_id);
+
+CREATE TABLE checkouts (
+  id              TEXT    NOT NULL PRIMARY KEY,
+  stripe_customer TEXT    NOT NULL,
+  customer_id     INTEGER NOT NULL REFERENCES customers (id),
+  user_id         TEXT    NOT NULL,                   -- client_reference_id or metadata
+  mode            TEXT    NOT NULL,
+  status          TEXT    NOT NULL,
+  payment_status  TEXT    NOT NULL,
+  payment_failed  INTEGER NOT NULL,                   -- a delayed payment method failed
+  subscription    TEXT    NOT NULL,
+  amount          INTEGER NOT NULL,
+  currency        TEXT    NOT NULL,
+  completed_at    INTEGER NOT NULL,
+  activated_at    INTEGER NOT NULL,                   -- first time its customer had access here
+  created_at      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX checkouts_customer ON checkouts (customer_id);
+CREATE INDEX checkouts_completed ON checkouts (completed_at);
+
+-- What happened to a customer, in words, newest last.
+CREATE TABLE timeline (
+  id          INTEGER PRIMARY KEY,
+  customer_id INTEGER NOT NULL REFERENCES customers (id),
+  text        TEXT    NOT NULL,
+  created_at  INTEGER NOT NULL
+) STRICT;
+CREATE INDEX timeline_customer ON timeline (customer_id, id);
+
+-- The built-in CRM.
+CREATE TABLE contacts (
+  id           INTEGER PRIMARY KEY,
+  customer_id  INTEGER NOT NULL UNIQUE REFERENCES customers (id),
+  name         TEXT    NOT NULL,
+  email        TEXT    NOT NULL,
+  lifecycle    TEXT    NOT NULL,
+  plan         TEXT    NOT NULL,
+  status       TEXT    NOT NULL,
+  last_paid_at INTEGER NOT NULL,
+  created_at   INTEGER NOT NULL,
+  updated_at   INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE tasks (
+  id           INTEGER PRIMARY KEY,
+  customer_id  INTEGER NOT NULL REFERENCES customers (id),
+  cause        TEXT    NOT NULL UNIQUE,               -- what it is about: one task each
+  title        TEXT    NOT NULL,
+  created_at   INTEGER NOT NULL,
+  done_at      INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX tasks_customer ON tasks (customer_id);
+
+CREATE TABLE notes (
+  id           INTEGER PRIMARY KEY,
+  customer_id  INTEGER NOT NULL REFERENCES customers (id),
+  cause        TEXT    NOT NULL UNIQUE,
+  text         TEXT    NOT NULL,
+  created_at   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX notes_customer ON notes (customer_id);
+
+-- The built-in support desk.
+CREATE TABLE tickets (
+  id          INTEGER PRIMARY KEY,
+  customer_id INTEGER REFERENCES customers (id),      -- NULL: somebody Bursar does not know yet
+  cause       TEXT    NOT NULL UNIQUE,                -- what it is about: one ticket each
+  queue       TEXT    NOT NULL CHECK (queue IN ('billing', 'onboarding', 'product', 'general')),
+  priority    TEXT    NOT NULL CHECK (priority IN ('normal', 'urgent')),
+  status      TEXT    NOT NULL CHECK (status IN ('open', 'closed')),
+  subject     TEXT    NOT NULL,
+  created_at  INTEGER NOT NULL,
+  updated_at  INTEGER NOT NULL,
+  closed_at   INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX tickets_customer ON tickets (customer_id);
+CREATE INDEX tickets_open ON tickets (queue, created_at) WHERE status = 'open';
+
+CREATE TABLE messages (
+  id         INTEGER PRIMARY KEY,
+  ticket_id  INTEGER NOT NULL REFERENCES tickets (id),
+  key        TEXT    NOT NULL,                        -- says the same thing once
+  author     TEXT    NOT NULL,                        -- bursar, customer, or a user's e-mail
+  body       TEXT    NOT NULL,
+  created_at INTEGER NOT NULL,
+  UNIQUE (ticket_id, key)
+) STRICT;
+
+-- What the reconciler found and did. A run is complete only if every system was read whole.
+CREATE TABLE runs (
+  id              INTEGER PRIMARY KEY,
+  day             TEXT    NOT NULL DEFAULT '',        -- local date it was scheduled for, '' if asked for by hand
+  state           TEXT    NOT NULL CHECK (state IN ('running', 'complete', 'incomplete', 'failed')),
+  late            INTEGER NOT NULL DEFAULT 0,
+  stripe_compared INTEGER NOT NULL DEFAULT 0,         -- 0: no API key
+  customers       INTEGER NOT NULL DEFAULT 0,         -- how many of each were compared
+  subscriptions   INTEGER NOT NULL DEFAULT 0,
+  contacts        INTEGER NOT NULL DEFAULT 0,
+  tickets         INTEGER NOT NULL DEFAULT 0,
+  error           TEXT    NOT NULL DEFAULT '',
+  started_at      INTEGER NOT NULL,
+  finished_at     INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE UNIQUE INDEX runs_day ON runs (day) WHERE day <> '';
+
+CREATE TABLE findings (
+  id          INTEGER PRIMARY KEY,
+  run_id      INTEGER NOT NULL REFERENCES runs (id),  -- the last run that saw it
+  kind        TEXT    NOT NULL,
+  subject     TEXT    NOT NULL,                       -- what it is about: an id in the system that differs
+  customer_id INTEGER REFERENCES customers (id),
+  expected    TEXT    NOT NULL,
+  actual      TEXT    NOT NULL,
+  repair      TEXT    NOT NULL CHECK (repair IN ('queued', 'person')),
+  state       TEXT    NOT NULL CHECK (state IN ('open', 'fixed')),
+  seen        INTEGER NOT NULL DEFAULT 1,             -- runs in a row
+  first_at    INTEGER NOT NULL,
+  last_at     INTEGER NOT NULL,
+  fixed_at    INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE UNIQUE INDEX findings_open ON findings (kind, subject) WHERE state = 'open';
+CREATE INDEX findings_run ON findings (run_id);
+
+-- The outbox: every mail as it is sent, readable with or without SMTP.
+CREATE TABLE mails (
+  id         INTEGER PRIMARY KEY,
+  key        TEXT    NOT NULL UNIQUE,                 -- one mail for each thing said
+  recipients TEXT    NOT NULL,                        -- comma-separated
+  subject    TEXT    NOT NULL,
+  text       TEXT    NOT NULL,
+  html       TEXT    NOT NULL,
+  state      TEXT    NOT NULL CHECK (state IN ('kept', 'waiting', 'sent', 'failed')), -- kept: there is no SMTP
+  error      TEXT    NOT NULL DEFAULT '',
+  created_at INTEGER NOT NULL,
+  sent_at    INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- The people who may sign in, and the programs that may ask.
+CREATE TABLE users (
+  id         INTEGER PRIMARY KEY,
+  email      TEXT    NOT NULL UNIQUE COLLATE NOCASE,
+  role       TEXT    NOT NULL CHECK (role IN ('owner', 'finance', 'support')),
+  created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE sign_in_links (
+  token_hash BLOB    NOT NULL PRIMARY KEY,            -- SHA-256; the token itself is shown once
+  user_id    INTEGER NOT NULL REFERENCES users (id),
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  used_at    INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE api_keys (
+  id           INTEGER PRIMARY KEY,
+  name         TEXT    NOT NULL UNIQUE,
+  prefix       TEXT    NOT NULL,                      -- the first characters, to recognise it by
+  hash         BLOB    NOT NULL UNIQUE,               -- SHA-256 of the whole key
+  created_at   INTEGER NOT NULL,
+  last_used_at INTEGER NOT NULL DEFAULT 0
+) STRICT;
