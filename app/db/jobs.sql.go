@@ -9,18 +9,6 @@ import (
 	"context"
 )
 
-const cancelRunning = `-- name: CancelRunning :execrows
-UPDATE jobs SET state = 'cancelled', finalized_at = ?1 WHERE state = 'running'
-`
-
-func (q *Queries) CancelRunning(ctx context.Context, now Time) (int64, error) {
-	result, err := q.db.ExecContext(ctx, cancelRunning, now)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
 const circuitOf = `-- name: CircuitOf :one
 SELECT system, failures, reason, opened_at, until_at FROM circuits WHERE system = ?
 `
@@ -87,11 +75,13 @@ func (q *Queries) ClaimJobs(ctx context.Context, now Time, heldKinds interface{}
 }
 
 const closeCircuit = `-- name: CloseCircuit :execrows
-DELETE FROM circuits WHERE system = ?
+DELETE FROM circuits WHERE system = ?1 AND until_at <= ?2
 `
 
-func (q *Queries) CloseCircuit(ctx context.Context, system string) (int64, error) {
-	result, err := q.db.ExecContext(ctx, closeCircuit, system)
+// Forgets the failures of a system that answered an attempt begun at @attempted_at. While it was left
+// alone then, the answer is from before or from elsewhere, and says nothing.
+func (q *Queries) CloseCircuit(ctx context.Context, system string, attemptedAt Time) (int64, error) {
+	result, err := q.db.ExecContext(ctx, closeCircuit, system, attemptedAt)
 	if err != nil {
 		return 0, err
 	}
@@ -336,36 +326,12 @@ func (q *Queries) OpenJobs(ctx context.Context, now Time) (int64, error) {
 	return column_1, err
 }
 
-const postponeJob = `-- name: PostponeJob :exec
-UPDATE jobs SET scheduled_at = max(scheduled_at, ?1) WHERE id = ?2 AND state IN ('available', 'retryable')
-`
-
-func (q *Queries) PostponeJob(ctx context.Context, scheduledAt interface{}, iD int64) error {
-	_, err := q.db.ExecContext(ctx, postponeJob, scheduledAt, iD)
-	return err
-}
-
 const pruneJobs = `-- name: PruneJobs :execrows
 DELETE FROM jobs WHERE state IN ('completed', 'cancelled') AND finalized_at < ?1
 `
 
 func (q *Queries) PruneJobs(ctx context.Context, before Time) (int64, error) {
 	result, err := q.db.ExecContext(ctx, pruneJobs, before)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-const releaseRunning = `-- name: ReleaseRunning :execrows
-UPDATE jobs SET state = 'available', attempt = attempt - 1
-WHERE state = 'running' AND NOT EXISTS (
-  SELECT 1 FROM jobs w WHERE w.kind = jobs.kind AND w.key = jobs.key AND w.state IN ('available', 'retryable'))
-`
-
-// At start: what an earlier process was working on is made available again, without counting its attempt.
-func (q *Queries) ReleaseRunning(ctx context.Context) (int64, error) {
-	result, err := q.db.ExecContext(ctx, releaseRunning)
 	if err != nil {
 		return 0, err
 	}
@@ -412,6 +378,46 @@ func (q *Queries) ReviveJob(ctx context.Context, now Time, iD int64) (int64, err
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const runningJobs = `-- name: RunningJobs :many
+SELECT id, kind, "key", args, state, attempt, max_attempts, errors, created_at, scheduled_at, attempted_at, finalized_at FROM jobs WHERE state = 'running'
+`
+
+func (q *Queries) RunningJobs(ctx context.Context) ([]Job, error) {
+	rows, err := q.db.QueryContext(ctx, runningJobs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Job
+	for rows.Next() {
+		var i Job
+		if err := rows.Scan(
+			&i.ID,
+			&i.Kind,
+			&i.Key,
+			&i.Args,
+			&i.State,
+			&i.Attempt,
+			&i.MaxAttempts,
+			&i.Errors,
+			&i.CreatedAt,
+			&i.ScheduledAt,
+			&i.AttemptedAt,
+			&i.FinalizedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const saveCircuit = `-- name: SaveCircuit :exec
@@ -477,6 +483,32 @@ func (q *Queries) ScheduleByName(ctx context.Context, name string) (Schedule, er
 		&i.LastDay,
 	)
 	return i, err
+}
+
+const succeedJob = `-- name: SucceedJob :exec
+UPDATE jobs SET state = ?1, attempt = ?2, scheduled_at = max(scheduled_at, ?3), errors = ?4
+WHERE id = ?5 AND state IN ('available', 'retryable')
+`
+
+type SucceedJobParams struct {
+	State       string
+	Attempt     int64
+	ScheduledAt interface{}
+	Errors      string
+	ID          int64
+}
+
+// The waiting job goes on where the running one of its kind and key stopped: with its attempts and
+// errors, and not before its time.
+func (q *Queries) SucceedJob(ctx context.Context, arg SucceedJobParams) error {
+	_, err := q.db.ExecContext(ctx, succeedJob,
+		arg.State,
+		arg.Attempt,
+		arg.ScheduledAt,
+		arg.Errors,
+		arg.ID,
+	)
+	return err
 }
 
 const waitingJob = `-- name: WaitingJob :one

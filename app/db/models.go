@@ -92,6 +92,7 @@ type Customer struct {
 	AsOfAt              Time
 	CreatedAt           Time
 	UpdatedAt           Time
+	SyncedAt            Time
 }
 
 type Dispute struct {
@@ -137,6 +138,8 @@ type Finding struct {
 	Expected   string
 	Actual     string
 	Repair     string
+	JobKind    string
+	JobKey     string
 	State      string
 	Seen       int64
 	FirstAt    Time
@@ -268,14 +271,15 @@ type SignInLink struct {
 }
 
 type StripeCustomer struct {
-	ID         string
-	CustomerID int64
-	Name       string
-	Email      string
-	Deleted    bool
-	Source     string
-	AsOfAt     Time
-	CreatedAt  Time
+	ID          string
+	CustomerID  int64
+	Name        string
+	Email       string
+	Deleted     bool
+	Source      string
+	AsOfAt      Time
+	ConfirmedAt Time
+	CreatedAt   Time
 }
 
 type Subscription struct {

@@ -10,7 +10,7 @@ import (
 
 const (
 	failuresToOpen    = 5                // in a row
-	firstPause        = 30 * time.Second // doubled with each failure after
+	firstPause        = 30 * time.Second // doubled with each failure after it
 	maxPause          = 15 * time.Minute
 	unauthorizedPause = 15 * time.Minute
 )
@@ -30,38 +30,44 @@ func OpenUntil(ctx context.Context, q *db.Queries, system string) (until time.Ti
 }
 
 // recordSystem closes the circuit of a system that answered, and counts the failure of one that did
-// not. An error that is not the system's, or a job that did not ask it, says nothing about it.
-func recordSystem(ctx context.Context, q *db.Queries, system string, err error) error {
+// not. An error that is not the system's says nothing about it.
+func recordSystem(ctx context.Context, q *db.Queries, system string, job db.Job, err error) error {
 	if err == nil {
-		_, err := q.CloseCircuit(ctx, system)
+		_, err := q.CloseCircuit(ctx, system, job.AttemptedAt)
 		return err
 	}
 	var sys *systemError
 	if !errors.As(err, &sys) {
 		return nil
 	}
-	c, readErr := q.CircuitOf(ctx, system)
-	if readErr != nil && !errors.Is(readErr, db.ErrNoRows) {
-		return readErr
+	c, err := q.CircuitOf(ctx, system)
+	if err != nil && !errors.Is(err, db.ErrNoRows) {
+		return err
 	}
-	now := time.Now()
-	pause := time.Duration(0)
+	return q.SaveCircuit(ctx, afterFailure(c, system, sys, time.Now()))
+}
+
+// afterFailure is the circuit after one more failure. Attempts that were under way when it opened fail
+// too, but are no new evidence: only one failure after each pause makes the next pause longer.
+func afterFailure(c db.Circuit, system string, sys *systemError, now time.Time) db.SaveCircuitParams {
+	failures, pause := c.Failures+1, time.Duration(0)
 	switch {
-	case sys.unauthorized:
-		pause = unauthorizedPause
-	case c.UntilAt.After(now): // jobs that were under way when it opened
-		pause = c.UntilAt.Sub(now)
-	case c.Failures+1 >= failuresToOpen:
-		pause = min(firstPause<<min(c.Failures+1-failuresToOpen, 10), maxPause)
+	case c.UntilAt.After(now):
+		failures, pause = c.Failures, c.UntilAt.Sub(now)
+	case failures >= failuresToOpen || !c.OpenedAt.IsZero():
+		pause = min(firstPause<<min(max(failures-failuresToOpen, 0), 10), maxPause)
+	}
+	if sys.unauthorized {
+		pause = max(pause, unauthorizedPause)
 	}
 	pause = max(pause, min(sys.after, maxRetryAfter))
-	opened := c.OpenedAt
-	if opened.IsZero() && pause > 0 {
-		opened = db.At(now)
-	}
-	next := db.SaveCircuitParams{System: system, Failures: c.Failures + 1, Reason: sys.Error(), OpenedAt: opened}
+
+	next := db.SaveCircuitParams{System: system, Failures: failures, Reason: sys.Error(), OpenedAt: c.OpenedAt}
 	if pause > 0 {
 		next.UntilAt = db.At(now.Add(pause))
+		if next.OpenedAt.IsZero() {
+			next.OpenedAt = db.At(now)
+		}
 	}
-	return q.SaveCircuit(ctx, next)
+	return next
 }

@@ -11,6 +11,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"bursar/app/db"
@@ -71,14 +72,14 @@ func Errors(job db.Job) []AttemptError {
 
 const (
 	keptErrors   = 10
-	maxErrorText = 500
+	maxErrorText = 500 // bytes
 )
 
 // withError adds an error to the job's, keeping the newest few.
 func withError(job db.Job, err error) string {
 	text := err.Error()
 	if len(text) > maxErrorText {
-		text = text[:maxErrorText] + "…"
+		text = strings.ToValidUTF8(text[:maxErrorText], "") + "…" // a rune may be cut in two
 	}
 	list := append(Errors(job), AttemptError{At: time.Now().UTC(), Attempt: job.Attempt, Error: text})
 	if len(list) > keptErrors {

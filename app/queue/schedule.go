@@ -4,16 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
+	"github.com/go-co-op/gocron/v2"
 	"github.com/robfig/cron/v3"
 
 	"bursar/app/db"
 )
 
-// lateAfter is how long after its time a run still counts as on time.
-const lateAfter = 15 * time.Minute
+const (
+	tickInterval = 20 * time.Second
+	lateAfter    = 15 * time.Minute // how long after its time a run still counts as on time
+)
 
 // Schedule inserts a job by the calendar, at most once on each local day.
 type Schedule struct {
@@ -29,14 +33,111 @@ type Run struct {
 	Late bool   // the process was not there at the time
 }
 
+// RunSchedules ticks each schedule at once and then every few seconds, until ctx ends.
+func RunSchedules(ctx context.Context, d *db.DB, log *slog.Logger, schedules []Schedule) error {
+	scheduler, err := gocron.NewScheduler()
+	if err != nil {
+		return fmt.Errorf("start the schedules: %w", err)
+	}
+	for _, s := range schedules {
+		tick := func() {
+			if err := s.Tick(ctx, d); err != nil && ctx.Err() == nil {
+				log.Error("tick", "error", err) // the next tick tries again
+			}
+		}
+		_, err := scheduler.NewJob(gocron.DurationJob(tickInterval), gocron.NewTask(tick), gocron.WithName(s.Name),
+			gocron.WithSingletonMode(gocron.LimitModeReschedule), gocron.WithStartAt(gocron.WithStartImmediately()))
+		if err != nil {
+			return errors.Join(fmt.Errorf("start schedule %s: %w", s.Name, err), scheduler.Shutdown())
+		}
+	}
+	scheduler.Start()
+	<-ctx.Done()
+	if err := scheduler.Shutdown(); err != nil {
+		return fmt.Errorf("stop the schedules: %w", err)
+	}
+	return nil
+}
+
 // Validate says what is wrong with the cron expression.
 func (s Schedule) Validate() error {
 	_, err := s.next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	return err
 }
 
+// Tick inserts the job if its time has come. Times that passed while no process ran are made up once,
+// for the last of them, and marked late. A tick more or less changes nothing.
+func (s Schedule) Tick(ctx context.Context, d *db.DB) error {
+	// Reading first keeps an idle process from writing.
+	run, save, err := s.plan(ctx, d.Read())
+	if err == nil && save != nil {
+		err = d.Tx(ctx, func(q *db.Queries) error {
+			if run, save, err = s.plan(ctx, q); err != nil || save == nil { // another tick was first
+				return err
+			}
+			if run != nil {
+				if err := Insert(ctx, q, s.Job(*run)); err != nil {
+					return err
+				}
+			}
+			return q.SaveSchedule(ctx, *save)
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("schedule %s: %w", s.Name, err)
+	}
+	return nil
+}
+
+// plan is what a tick has to do now: the run that is due, and the row to save; nil for nothing.
+func (s Schedule) plan(ctx context.Context, q *db.Queries) (*Run, *db.SaveScheduleParams, error) {
+	row, err := q.ScheduleByName(ctx, s.Name)
+	if err != nil && !errors.Is(err, db.ErrNoRows) {
+		return nil, nil, err
+	}
+	now := time.Now()
+	next, err := s.next(now)
+	if err != nil {
+		return nil, nil, err
+	}
+	save := &db.SaveScheduleParams{Name: s.Name, Spec: s.Spec, Timezone: s.Location.String(), NextAt: db.At(next), LastDay: row.LastDay}
+	if row.Spec != s.Spec || row.Timezone != save.Timezone {
+		return nil, save, nil // new, or changed
+	}
+	if now.Before(row.NextAt.Time) {
+		if row.NextAt.After(next) {
+			return nil, save, nil // the clock was ahead when it was computed
+		}
+		return nil, nil, nil
+	}
+	missed, err := s.last(row.NextAt.Time, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	run := &Run{Day: missed.In(s.Location).Format(time.DateOnly), Late: now.Sub(missed) > lateAfter}
+	if run.Day == row.LastDay {
+		return nil, save, nil
+	}
+	save.LastDay = run.Day
+	return run, save, nil
+}
+
+// last is the last time up to now, given an earlier one.
+func (s Schedule) last(t, now time.Time) (time.Time, error) {
+	for {
+		next, err := s.next(t)
+		if err != nil || next.After(now) {
+			return t, err
+		}
+		t = next
+	}
+}
+
+// longestChange is more than any zone's clocks are ever put forward or back.
+const longestChange = 3 * time.Hour
+
 // next is the first time after t. The expression is computed on the wall clock, as if it were UTC, and
-// then placed in the time zone: a time that the spring change skips comes an hour off, one that the
+// then placed in the time zone: a time that the spring change skips comes as much later, one that the
 // autumn change repeats comes once, and no day is left out.
 func (s Schedule) next(t time.Time) (time.Time, error) {
 	if strings.Contains(s.Spec, "TZ=") || strings.HasPrefix(s.Spec, "@every") {
@@ -46,52 +147,24 @@ func (s Schedule) next(t time.Time) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("%q is not a cron expression like \"0 7 * * *\" (Sunday is 0): %w", s.Spec, err)
 	}
-	wall := onWall(t.In(s.Location), time.UTC)
+	// Around a change a later time may have an earlier wall time.
+	wall := onWall(t.In(s.Location), time.UTC).Add(-longestChange)
 	for {
 		wall = spec.Next(wall)
 		if wall.IsZero() {
 			return time.Time{}, fmt.Errorf("%q never comes", s.Spec)
 		}
-		// In the repeated hour the same wall time may lie behind t.
-		if next := onWall(wall, s.Location); next.After(t) {
+		next := onWall(wall, s.Location)
+		if early := wall.Sub(onWall(next, time.UTC)); early > 0 {
+			next = next.Add(early) // skipped, and placed before the gap: perhaps on the day before
+		}
+		if next.After(t) {
 			return next, nil
 		}
 	}
 }
 
+// onWall is the time at which the clocks of loc show what t shows.
 func onWall(t time.Time, loc *time.Location) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, loc)
-}
-
-// Tick inserts the job if its time has come. A time that passed while no process ran is made up once,
-// and marked late. Call it every few seconds; a tick more or less changes nothing.
-func (s Schedule) Tick(ctx context.Context, d *db.DB) error {
-	// Reading first keeps an idle process from writing.
-	row, err := d.Read().ScheduleByName(ctx, s.Name)
-	known := err == nil && row.Spec == s.Spec && row.Timezone == s.Location.String()
-	if err != nil && !errors.Is(err, db.ErrNoRows) {
-		return fmt.Errorf("schedule %s: %w", s.Name, err)
-	}
-	now := time.Now()
-	if known && now.Before(row.NextAt.Time) {
-		return nil
-	}
-	next, err := s.next(now)
-	if err != nil {
-		return fmt.Errorf("schedule %s: %w", s.Name, err)
-	}
-	day := row.NextAt.In(s.Location).Format(time.DateOnly)
-	due := known && day != row.LastDay
-	save := db.SaveScheduleParams{Name: s.Name, Spec: s.Spec, Timezone: s.Location.String(), NextAt: db.At(next), LastDay: row.LastDay}
-	if due {
-		save.LastDay = day
-	}
-	return d.Tx(ctx, func(q *db.Queries) error {
-		if due {
-			if err := Insert(ctx, q, s.Job(Run{Day: day, Late: now.Sub(row.NextAt.Time) > lateAfter})); err != nil {
-				return err
-			}
-		}
-		return q.SaveSchedule(ctx, save)
-	})
 }

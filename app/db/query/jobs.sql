@@ -36,17 +36,14 @@ WHERE id = @id AND state = 'running';
 -- name: WaitingJob :one
 SELECT * FROM jobs WHERE kind = ? AND key = ? AND state IN ('available', 'retryable');
 
--- name: PostponeJob :exec
-UPDATE jobs SET scheduled_at = max(scheduled_at, @scheduled_at) WHERE id = @id AND state IN ('available', 'retryable');
+-- name: SucceedJob :exec
+-- The waiting job goes on where the running one of its kind and key stopped: with its attempts and
+-- errors, and not before its time.
+UPDATE jobs SET state = @state, attempt = @attempt, scheduled_at = max(scheduled_at, @scheduled_at), errors = @errors
+WHERE id = @id AND state IN ('available', 'retryable');
 
--- name: ReleaseRunning :execrows
--- At start: what an earlier process was working on is made available again, without counting its attempt.
-UPDATE jobs SET state = 'available', attempt = attempt - 1
-WHERE state = 'running' AND NOT EXISTS (
-  SELECT 1 FROM jobs w WHERE w.kind = jobs.kind AND w.key = jobs.key AND w.state IN ('available', 'retryable'));
-
--- name: CancelRunning :execrows
-UPDATE jobs SET state = 'cancelled', finalized_at = @now WHERE state = 'running';
+-- name: RunningJobs :many
+SELECT * FROM jobs WHERE state = 'running';
 
 -- name: JobByID :one
 SELECT * FROM jobs WHERE id = ?;
@@ -85,7 +82,9 @@ INSERT INTO circuits (system, failures, reason, opened_at, until_at) VALUES (?, 
 ON CONFLICT (system) DO UPDATE SET failures = excluded.failures, reason = excluded.reason, opened_at = excluded.opened_at, until_at = excluded.until_at;
 
 -- name: CloseCircuit :execrows
-DELETE FROM circuits WHERE system = ?;
+-- Forgets the failures of a system that answered an attempt begun at @attempted_at. While it was left
+-- alone then, the answer is from before or from elsewhere, and says nothing.
+DELETE FROM circuits WHERE system = @system AND until_at <= @attempted_at;
 
 -- name: ScheduleByName :one
 SELECT * FROM schedules WHERE name = ?;

@@ -96,7 +96,8 @@ CREATE TABLE customers (
   source                TEXT    NOT NULL DEFAULT '' CHECK (source IN ('', 'api', 'events')),
   as_of_at              INTEGER NOT NULL DEFAULT 0,   -- of the oldest reading it is made from
   created_at            INTEGER NOT NULL,
-  updated_at            INTEGER NOT NULL
+  updated_at            INTEGER NOT NULL,
+  synced_at             INTEGER NOT NULL DEFAULT 0    -- when the effects of its state were queued last
 ) STRICT;
 CREATE INDEX customers_email ON customers (email COLLATE NOCASE);
 
@@ -112,14 +113,15 @@ CREATE INDEX links_customer ON links (customer_id, system);
 
 -- The mirror of Stripe: what the last reading said. Written by SyncCustomer only.
 CREATE TABLE stripe_customers (
-  id          TEXT    NOT NULL PRIMARY KEY,
-  customer_id INTEGER NOT NULL REFERENCES customers (id),
-  name        TEXT    NOT NULL,
-  email       TEXT    NOT NULL,
-  deleted     INTEGER NOT NULL,
-  source      TEXT    NOT NULL CHECK (source IN ('api', 'events')),
-  as_of_at    INTEGER NOT NULL,
-  created_at  INTEGER NOT NULL
+  id           TEXT    NOT NULL PRIMARY KEY,
+  customer_id  INTEGER NOT NULL REFERENCES customers (id),
+  name         TEXT    NOT NULL,
+  email        TEXT    NOT NULL,
+  deleted      INTEGER NOT NULL,
+  source       TEXT    NOT NULL CHECK (source IN ('api', 'events')),
+  as_of_at     INTEGER NOT NULL,
+  confirmed_at INTEGER NOT NULL,                      -- of the last reading from the API
+  created_at   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX stripe_customers_customer ON stripe_customers (customer_id);
 
@@ -147,6 +149,7 @@ CREATE TABLE subscriptions (
   created_at            INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX subscriptions_customer ON subscriptions (customer_id);
+CREATE INDEX subscriptions_price ON subscriptions (price);
 
 CREATE TABLE invoices (
   id              TEXT    NOT NULL PRIMARY KEY,
@@ -330,7 +333,9 @@ CREATE TABLE findings (
   customer_id INTEGER REFERENCES customers (id),
   expected    TEXT    NOT NULL,
   actual      TEXT    NOT NULL,
-  repair      TEXT    NOT NULL CHECK (repair IN ('queued', 'person')),
+  repair      TEXT    NOT NULL CHECK (repair IN ('job', 'person')), -- who mends it: a job, or somebody
+  job_kind    TEXT    NOT NULL DEFAULT '',            -- of that job
+  job_key     TEXT    NOT NULL DEFAULT '',
   state       TEXT    NOT NULL CHECK (state IN ('open', 'fixed')),
   seen        INTEGER NOT NULL DEFAULT 1,             -- runs in a row
   first_at    INTEGER NOT NULL,

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"database/sql"
 	"database/sql/driver"
 	"fmt"
 	"time"
@@ -40,3 +41,6 @@ func (t Time) Value() (driver.Value, error) {
 	}
 	return t.UnixMilli(), nil
 }
+
+// ID is a reference column that may be empty; 0 is NULL.
+func ID(id int64) sql.NullInt64 { return sql.NullInt64{Int64: id, Valid: id != 0} }

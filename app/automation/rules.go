@@ -1,0 +1,109 @@
+// Package automation is the rules: what the CRM and the desk should show for a customer, and so what a
+// change leads to. To change what Bursar does about an event of business life, change this page.
+package automation
+
+import (
+	"fmt"
+	"time"
+
+	"bursar/app/crm"
+	"bursar/app/customer"
+	"bursar/app/db"
+	"bursar/app/support"
+)
+
+// Wanted is what the other systems should show for a customer at a time.
+type Wanted struct {
+	Contact *crm.Contact // nil: nothing was bought yet
+	Tickets []support.Ticket
+	Tasks   []crm.Task
+	Notes   []crm.Note
+}
+
+// activationDelay is how long a paid checkout may take to become a subscription before support looks.
+const activationDelay = 2 * time.Minute
+
+// Want applies the rules to the facts of a customer. It looks at nothing else, so the same facts always
+// want the same, and the reconciler can ask it too.
+func Want(f customer.Facts, now time.Time) Wanted {
+	w := Wanted{Contact: contact(f)}
+	for _, i := range f.Invoices {
+		if i.Failed {
+			w.Tickets = append(w.Tickets, failedPayment(f, i))
+			w.Tasks = append(w.Tasks, crm.Task{CustomerID: f.Record.ID, Cause: failedCause(i.ID),
+				Title: fmt.Sprintf("Payment of %s failed: %s", customer.FormatAmount(i.AmountDue, i.Currency), who(f))})
+		}
+	}
+	for _, d := range f.OpenDisputes() {
+		w.Tickets = append(w.Tickets, dispute(f, d))
+	}
+	for _, c := range f.Checkouts {
+		if stuck(f, c) && !now.Before(c.CompletedAt.Add(activationDelay)) {
+			w.Tickets = append(w.Tickets, notActive(f, c))
+		}
+	}
+	if w.Contact != nil && w.Contact.Lifecycle == crm.Churned {
+		last := f.Subscriptions[len(f.Subscriptions)-1]
+		w.Notes = append(w.Notes, crm.Note{CustomerID: f.Record.ID, Cause: "churned:" + last.ID,
+			Text: fmt.Sprintf("Cancelled %s on %s.", customer.PlanName(last), day(endOf(last)))})
+	}
+	return w
+}
+
+// NextLook is when Want or the access will change without anything happening, zero if never.
+func NextLook(f customer.Facts, now time.Time) time.Time {
+	var next time.Time
+	sooner := func(t time.Time) {
+		if t.After(now) && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	sooner(f.AccessAt(now).Until)
+	for _, c := range f.Checkouts {
+		if stuck(f, c) {
+			sooner(c.CompletedAt.Add(activationDelay))
+		}
+	}
+	return next
+}
+
+// contact is the customer in the CRM once they subscribed to something: trying, paying or gone. A first
+// payment that never came makes no contact.
+func contact(f customer.Facts) *crm.Contact {
+	lifecycle := ""
+	for _, s := range f.Subscriptions {
+		switch s.Status {
+		case "trialing":
+			if lifecycle != crm.Customer {
+				lifecycle = crm.Trial
+			}
+		case "active", "past_due", "unpaid", "paused":
+			lifecycle = crm.Customer
+		case "canceled":
+			if lifecycle == "" {
+				lifecycle = crm.Churned
+			}
+		}
+	}
+	if f.Record.Deleted && lifecycle != "" {
+		lifecycle = crm.Churned
+	}
+	if lifecycle == "" {
+		return nil
+	}
+	return &crm.Contact{CustomerID: f.Record.ID, Name: f.Record.Name, Email: f.Record.Email, Lifecycle: lifecycle,
+		Plan: f.Record.Plan, Status: f.Record.Status, LastPaidAt: f.Record.LastPaidAt.Time}
+}
+
+// stuck says that a checkout was paid and nothing gives access.
+func stuck(f customer.Facts, c db.Checkout) bool {
+	return f.Record.Access == customer.Pending && c.Status == "complete" && c.Mode == "subscription" &&
+		(c.PaymentStatus == "paid" || c.PaymentStatus == "no_payment_required") && !c.CompletedAt.IsZero() && c.ActivatedAt.IsZero()
+}
+
+func endOf(s db.Subscription) time.Time {
+	if !s.EndedAt.IsZero() {
+		return s.EndedAt.Time
+	}
+	return s.CanceledAt.Time
+}

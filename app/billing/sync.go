@@ -1,0 +1,171 @@
+package billing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"bursar/app/automation"
+	"bursar/app/customer"
+	"bursar/app/db"
+	"bursar/app/queue"
+	"bursar/app/stripe"
+)
+
+// SyncCustomer reads what Stripe says of one of its customers, writes it, and queues what follows from
+// the change. It may run at any time and any number of times.
+func (b *Billing) SyncCustomer(ctx context.Context, id string) error {
+	state, retry, err := b.read(ctx, id)
+	if err != nil {
+		return err
+	}
+	if state.AsOf.IsZero() {
+		return retry // neither Stripe nor an event says anything new of this customer
+	}
+	err = b.DB.Tx(ctx, func(q *db.Queries) error { return b.write(ctx, q, state) })
+	if err != nil {
+		return fmt.Errorf("write customer %s: %w", id, err)
+	}
+	return retry
+}
+
+func (b *Billing) write(ctx context.Context, q *db.Queries, s stripe.State) error {
+	known, err := q.StripeCustomer(ctx, s.Customer.ID)
+	if err != nil && !errors.Is(err, db.ErrNoRows) {
+		return err
+	}
+	// Another reading may have begun later and been written earlier: the row must not go back.
+	if s.Source == stripe.SourceAPI && s.AsOf.Before(known.ConfirmedAt.Time) {
+		return nil
+	}
+	id, err := bind(ctx, q, s)
+	if err != nil {
+		return err
+	}
+	return b.Change(ctx, q, id, func() error { return b.mirror(ctx, q, id, s) })
+}
+
+// bind finds the canonical customer by the Stripe customer and by whatever user of the product the
+// purchase names: the checkout first, then metadata.
+func bind(ctx context.Context, q *db.Queries, s stripe.State) (id int64, err error) {
+	users := []string{""}
+	for _, c := range s.Checkouts {
+		users = append(users, userOf(c))
+	}
+	for _, sub := range s.Subscriptions {
+		users = append(users, sub.Metadata["user_id"])
+	}
+	users = append(users, s.Customer.Metadata["user_id"])
+	for i, user := range users {
+		if i > 0 && (user == "" || slices.Contains(users[:i], user)) {
+			continue
+		}
+		id, err = customer.Bind(ctx, q, s.Customer.ID, user)
+		if err != nil && !errors.Is(err, customer.ErrTwoPeople) { // the reconciler shows those to a person
+			return 0, err
+		}
+	}
+	return id, nil
+}
+
+func userOf(c stripe.Checkout) string {
+	if c.ClientReferenceID != "" {
+		return c.ClientReferenceID
+	}
+	return c.Metadata["user_id"]
+}
+
+// Change runs fn, which changes the stored facts of a customer, then brings the record in line and
+// queues what follows from the change. All of it is in the transaction of q.
+func (b *Billing) Change(ctx context.Context, q *db.Queries, id int64, fn func() error) error {
+	before, err := customer.Load(ctx, q, id)
+	if err != nil {
+		return err
+	}
+	if err := fn(); err != nil {
+		return err
+	}
+	after, err := customer.Load(ctx, q, id)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	after.Record = after.RecordAt(now)
+	if err := b.save(ctx, q, before.Record, after, now); err != nil {
+		return err
+	}
+	// What was wanted at the last sync is what has been queued: the clock alone may want more now.
+	wanted := automation.Want(before, before.Record.SyncedAt.Time)
+	for _, job := range automation.Effects(wanted, automation.Want(after, now), after) {
+		if err := queue.Insert(ctx, q, job); err != nil {
+			return err
+		}
+	}
+	if at := automation.NextLook(after, now); !at.IsZero() && len(after.Stripe) > 0 {
+		return queue.InsertAt(ctx, q, SyncCustomer{after.Stripe[len(after.Stripe)-1].ID}, at)
+	}
+	return nil
+}
+
+func (b *Billing) save(ctx context.Context, q *db.Queries, before db.Customer, after customer.Facts, now time.Time) error {
+	r := after.Record
+	updated := before.UpdatedAt
+	if line := describe(before, r); line != "" {
+		updated = db.At(now)
+		if err := q.InsertTimeline(ctx, r.ID, line, db.At(now)); err != nil {
+			return err
+		}
+	}
+	if r.Access == customer.Full || r.Access == customer.Grace {
+		if err := q.ActivateCheckouts(ctx, db.At(now), r.ID); err != nil {
+			return err
+		}
+	}
+	return q.UpdateCustomer(ctx, db.UpdateCustomerParams{Name: r.Name, Email: r.Email, Plan: r.Plan, Status: r.Status,
+		Access: r.Access, AccessReason: r.AccessReason, AccessUntilAt: r.AccessUntilAt, LastPaidAt: r.LastPaidAt,
+		LastPaymentStatus: r.LastPaymentStatus, LastPaymentAmount: r.LastPaymentAmount, LastPaymentCurrency: r.LastPaymentCurrency,
+		RefundedAmount: r.RefundedAmount, OpenDisputes: r.OpenDisputes, Deleted: r.Deleted, Source: r.Source, AsOfAt: r.AsOfAt,
+		UpdatedAt: updated, SyncedAt: db.At(now), ID: r.ID})
+}
+
+// describe says in words what is different, "" if nothing a person would care for.
+func describe(before, after db.Customer) string {
+	var parts []string
+	say := func(what, was, is string) {
+		if was == is {
+			return
+		}
+		if was == "" {
+			parts = append(parts, what+" is "+is)
+			return
+		}
+		if is == "" {
+			is = "nothing"
+		}
+		parts = append(parts, what+": "+was+" → "+is)
+	}
+	say("plan", before.Plan, after.Plan)
+	say("status", before.Status, after.Status)
+	if before.Access != after.Access {
+		parts = append(parts, fmt.Sprintf("access: %s → %s (%s)", before.Access, after.Access, after.AccessReason))
+	}
+	say("last payment", before.LastPaymentStatus, after.LastPaymentStatus)
+	say("name", before.Name, after.Name)
+	say("e-mail", before.Email, after.Email)
+	if after.OpenDisputes != before.OpenDisputes {
+		parts = append(parts, fmt.Sprintf("open disputes: %d → %d", before.OpenDisputes, after.OpenDisputes))
+	}
+	if after.RefundedAmount != before.RefundedAmount {
+		parts = append(parts, "refunded: "+customer.FormatAmount(after.RefundedAmount, after.LastPaymentCurrency))
+	}
+	if after.Deleted && !before.Deleted {
+		parts = append(parts, "deleted in Stripe")
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return strings.Join(parts, "; ")
+}

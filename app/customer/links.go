@@ -1,0 +1,132 @@
+package customer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"bursar/app/db"
+)
+
+// ErrTwoPeople is wrapped by Bind when a Stripe customer names a user of the product while both
+// belong to different known customers. Nothing is merged: a person must look.
+var ErrTwoPeople = errors.New("the Stripe customer and the user belong to different customers")
+
+// Bind finds or makes the canonical customer of a Stripe customer. user is the product's own id of the
+// buyer (client_reference_id or metadata), "" if unknown: the only thing besides the Stripe id that
+// makes two records one. E-mail never does.
+func Bind(ctx context.Context, q *db.Queries, stripeID, user string) (int64, error) {
+	byStripe, err := linked(ctx, q, "stripe", stripeID)
+	if err != nil {
+		return 0, err
+	}
+	byUser, err := linked(ctx, q, "user", user)
+	if err != nil {
+		return 0, err
+	}
+	id := byStripe
+	if id == 0 {
+		id = byUser
+	}
+	if id == 0 {
+		if id, err = q.InsertCustomer(ctx, "", "", db.Now()); err != nil {
+			return 0, fmt.Errorf("new customer: %w", err)
+		}
+	}
+	if byStripe != 0 && byUser != 0 && byStripe != byUser {
+		return join(ctx, q, byStripe, byUser, stripeID, user)
+	}
+	return id, errors.Join(Link(ctx, q, id, "stripe", stripeID), Link(ctx, q, id, "user", user))
+}
+
+// BindUser finds or makes the canonical customer of a user of the product, who may have come as an
+// anonymous visitor first.
+func BindUser(ctx context.Context, q *db.Queries, user, anonymous string) (int64, error) {
+	id, err := linked(ctx, q, "user", user)
+	if err != nil {
+		return 0, err
+	}
+	if id == 0 {
+		if id, err = linked(ctx, q, "anonymous", anonymous); err != nil {
+			return 0, err
+		}
+	}
+	if id == 0 {
+		if id, err = q.InsertCustomer(ctx, "", "", db.Now()); err != nil {
+			return 0, fmt.Errorf("new customer: %w", err)
+		}
+	}
+	return id, errors.Join(Link(ctx, q, id, "user", user), Link(ctx, q, id, "anonymous", anonymous))
+}
+
+// Link says that a record of another system is this customer. A link that exists stays as it is.
+func Link(ctx context.Context, q *db.Queries, id int64, system, remoteID string) error {
+	if remoteID == "" {
+		return nil
+	}
+	_, err := q.InsertLink(ctx, db.InsertLinkParams{System: system, RemoteID: remoteID, CustomerID: id, CreatedAt: db.Now()})
+	if err != nil {
+		return fmt.Errorf("link customer %d to %s %s: %w", id, system, remoteID, err)
+	}
+	return nil
+}
+
+func linked(ctx context.Context, q *db.Queries, system, remoteID string) (int64, error) {
+	if remoteID == "" {
+		return 0, nil
+	}
+	id, err := q.LinkOf(ctx, system, remoteID)
+	if errors.Is(err, db.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("look up %s %s: %w", system, remoteID, err)
+	}
+	return id, nil
+}
+
+// join makes the two customers of one purchase one: the Stripe customer came before anything said whose
+// it is. Where it belongs to another user already, they stay apart.
+func join(ctx context.Context, q *db.Queries, byStripe, byUser int64, stripeID, user string) (int64, error) {
+	links, err := q.LinksOfCustomer(ctx, byStripe)
+	if err != nil {
+		return 0, err
+	}
+	for _, l := range links {
+		if l.System == "user" {
+			return byStripe, fmt.Errorf("%w: %s of customer %d names user %s of customer %d", ErrTwoPeople, stripeID, byStripe, user, byUser)
+		}
+	}
+	return byUser, merge(ctx, q, byStripe, byUser)
+}
+
+// merge moves everything of one customer to another and removes the first.
+func merge(ctx context.Context, q *db.Queries, from, into int64) error {
+	steps := []func() error{
+		func() error { return q.MoveLinks(ctx, into, from) },
+		func() error { return q.MoveStripeCustomers(ctx, into, from) },
+		func() error { return q.MoveSubscriptions(ctx, into, from) },
+		func() error { return q.MoveInvoices(ctx, into, from) },
+		func() error { return q.MoveCharges(ctx, into, from) },
+		func() error { return q.MoveRefunds(ctx, into, from) },
+		func() error { return q.MoveDisputes(ctx, into, from) },
+		func() error { return q.MoveCheckouts(ctx, into, from) },
+		func() error { return q.MoveTimeline(ctx, into, from) },
+		func() error { return q.MoveTickets(ctx, db.ID(into), db.ID(from)) },
+		func() error { return q.MoveTasks(ctx, into, from) },
+		func() error { return q.MoveNotes(ctx, into, from) },
+		func() error { return q.MoveFindings(ctx, db.ID(into), db.ID(from)) },
+		func() error { return q.MoveContact(ctx, into, from) },
+		func() error { return q.DeleteContactOf(ctx, from) },
+		func() error { return q.DeleteCustomer(ctx, from) },
+		func() error {
+			return q.InsertTimeline(ctx, into, fmt.Sprintf("Joined with customer %d: the purchase names the same user.", from), db.Now())
+		},
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return fmt.Errorf("merge customer %d into %d: %w", from, into, err)
+		}
+	}
+	return nil
+}

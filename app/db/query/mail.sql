@@ -1,0 +1,21 @@
+-- name: InsertMail :one
+-- No row: a mail with this key was stored before.
+INSERT INTO mails (key, recipients, subject, text, html, state, created_at)
+VALUES (@key, @recipients, @subject, @text, @html, @state, @created_at)
+ON CONFLICT (key) DO NOTHING
+RETURNING id;
+
+-- name: MailByID :one
+SELECT * FROM mails WHERE id = ?;
+
+-- name: MailByKey :one
+SELECT * FROM mails WHERE key = ?;
+
+-- name: ListMails :many
+-- The newest mails below id @before, their contents left out.
+SELECT id, key, recipients, subject, state, error, created_at, sent_at FROM mails
+WHERE id < @before ORDER BY id DESC LIMIT @n;
+
+-- name: SaveMailOutcome :exec
+-- What a sent mail has become stays as it is.
+UPDATE mails SET state = @state, error = @error, sent_at = @sent_at WHERE id = @id AND state <> 'sent';

@@ -1,0 +1,102 @@
+-- name: InsertRun :one
+INSERT INTO runs (day, state, late, started_at) VALUES (?, 'running', ?, ?) RETURNING id;
+
+-- name: RunByDay :one
+SELECT * FROM runs WHERE day = ?;
+
+-- name: RunByID :one
+SELECT * FROM runs WHERE id = ?;
+
+-- name: LastRun :one
+SELECT * FROM runs WHERE state IN ('complete', 'incomplete') ORDER BY id DESC LIMIT 1;
+
+-- name: PreviousRun :one
+SELECT * FROM runs WHERE state IN ('complete', 'incomplete') AND id < ? ORDER BY id DESC LIMIT 1;
+
+-- name: FinishRun :exec
+UPDATE runs SET state = ?, stripe_compared = ?, customers = ?, subscriptions = ?, contacts = ?, tickets = ?, error = ?, finished_at = ? WHERE id = ?;
+
+-- name: SaveFinding :exec
+INSERT INTO findings (run_id, kind, subject, customer_id, expected, actual, repair, job_kind, job_key, state, first_at, last_at)
+VALUES (@run_id, @kind, @subject, @customer_id, @expected, @actual, @repair, @job_kind, @job_key, 'open', @now, @now)
+ON CONFLICT (kind, subject) WHERE state = 'open' DO UPDATE SET run_id = excluded.run_id, customer_id = excluded.customer_id,
+  expected = excluded.expected, actual = excluded.actual, repair = excluded.repair, job_kind = excluded.job_kind, job_key = excluded.job_key,
+  seen = findings.seen + 1, last_at = excluded.last_at;
+
+-- name: FixUnseen :exec
+-- After a complete run: what it did not see again is no more.
+UPDATE findings SET state = 'fixed', fixed_at = @now WHERE state = 'open' AND run_id < @run_id;
+
+-- name: FixRepaired :exec
+-- What a job of this run has mended since.
+UPDATE findings SET state = 'fixed', fixed_at = @now
+WHERE findings.state = 'open' AND findings.run_id = @run_id AND findings.repair = 'job' AND EXISTS (
+  SELECT 1 FROM jobs j WHERE j.kind = findings.job_kind AND j.key = findings.job_key AND j.state = 'completed' AND j.attempted_at >= findings.last_at);
+
+-- name: OpenRepairs :one
+-- Findings of a run whose job is still waiting or at work.
+SELECT CAST(COUNT(*) AS INTEGER) FROM findings f JOIN jobs j ON j.kind = f.job_kind AND j.key = f.job_key
+WHERE f.run_id = @run_id AND f.state = 'open' AND f.repair = 'job' AND j.state IN ('available', 'running') AND j.scheduled_at <= @now;
+
+-- name: FindingsOfRun :many
+SELECT f.*, CAST(COALESCE(c.name, '') AS TEXT) AS customer_name, CAST(COALESCE(c.email, '') AS TEXT) AS customer_email
+FROM findings f LEFT JOIN customers c ON c.id = f.customer_id
+WHERE f.run_id = ? ORDER BY f.repair DESC, f.kind, f.id;
+
+-- name: CountFindings :many
+SELECT repair, state, CAST(COUNT(*) AS INTEGER) AS n FROM findings WHERE run_id = ? GROUP BY repair, state;
+
+-- name: FailedInvoices :many
+SELECT i.*, c.name AS customer_name, c.email AS customer_email FROM invoices i JOIN customers c ON c.id = i.customer_id
+WHERE i.failed = 1 ORDER BY i.created_at DESC LIMIT 100;
+
+-- name: RecoveredInvoicesSince :many
+-- Paid after at least one failed attempt.
+SELECT i.*, c.name AS customer_name, c.email AS customer_email FROM invoices i JOIN customers c ON c.id = i.customer_id
+WHERE i.status = 'paid' AND i.paid_at >= @since AND i.attempts > 1 ORDER BY i.paid_at DESC LIMIT 100;
+
+-- name: RefundsSince :many
+SELECT r.*, c.name AS customer_name, c.email AS customer_email FROM refunds r JOIN customers c ON c.id = r.customer_id
+WHERE r.created_at >= @since ORDER BY r.created_at DESC LIMIT 100;
+
+-- name: OpenDisputes :many
+SELECT d.*, c.name AS customer_name, c.email AS customer_email FROM disputes d JOIN customers c ON c.id = d.customer_id
+WHERE d.status NOT IN ('won', 'lost', 'warning_closed', 'prevented') ORDER BY d.created_at DESC LIMIT 100;
+
+-- name: CountNewCustomers :one
+-- Customers whose first subscription began since a time and is alive.
+SELECT CAST(COUNT(DISTINCT s.customer_id) AS INTEGER) FROM subscriptions s
+WHERE s.created_at >= @since AND s.status IN ('active', 'trialing', 'past_due')
+  AND NOT EXISTS (SELECT 1 FROM subscriptions o WHERE o.customer_id = s.customer_id AND o.created_at < @since);
+
+-- name: CountChurned :one
+-- Customers whose last subscription ended since a time.
+SELECT CAST(COUNT(DISTINCT s.customer_id) AS INTEGER) FROM subscriptions s
+WHERE s.ended_at >= @since AND NOT EXISTS (
+  SELECT 1 FROM subscriptions o WHERE o.customer_id = s.customer_id AND o.status NOT IN ('canceled', 'incomplete_expired'));
+
+-- name: DiscardedJobs :many
+SELECT * FROM jobs WHERE state = 'discarded' ORDER BY id DESC LIMIT ?;
+
+-- name: FailStaleRuns :exec
+-- Runs by hand that a dead process left behind.
+UPDATE runs SET state = 'failed', error = 'the process ended before the run did', finished_at = @now WHERE state = 'running' AND day = '';
+
+-- name: SyncUnderWay :one
+-- Whether a sync of a Stripe customer is due or at work: what differs may be gone in a moment.
+SELECT CAST(COUNT(*) AS INTEGER) FROM jobs
+WHERE kind = 'sync_customer' AND key = @key AND state IN ('available', 'running') AND scheduled_at <= @now;
+
+-- name: UnknownPrices :many
+-- Live subscriptions whose price nobody gave a name, one for each price.
+SELECT s.price, CAST(MIN(s.customer_id) AS INTEGER) AS customer_id, CAST(COUNT(*) AS INTEGER) AS n FROM subscriptions s
+WHERE s.plan = '' AND s.status NOT IN ('canceled', 'incomplete_expired') GROUP BY s.price ORDER BY s.price;
+
+-- name: TwoPeople :many
+-- Checkouts of one customer that name the user of another.
+SELECT c.id, c.user_id, c.customer_id, l.customer_id AS user_customer_id FROM checkouts c
+JOIN links l ON l.system = 'user' AND l.remote_id = c.user_id
+WHERE c.user_id <> '' AND l.customer_id <> c.customer_id ORDER BY c.id;
+
+-- name: CountIgnoredSince :many
+SELECT ignored, CAST(COUNT(*) AS INTEGER) AS n FROM events WHERE ignored <> '' AND received_at >= @since GROUP BY ignored;

@@ -1,0 +1,120 @@
+package mail
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/mail"
+	"strings"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+
+	"bursar/app/db"
+	"bursar/app/queue"
+)
+
+// maxError is in characters: what is kept of a server's words.
+const maxError = 500
+
+// Sender sends stored mails.
+type Sender struct {
+	DB   *db.DB
+	SMTP SMTP
+}
+
+// Send is the job send_mail. A mail that was sent is not sent again; if the process dies between the
+// server's answer and our note of it, the second copy has the same Message-ID and contents. A server
+// that is away or busy is Unavailable, one that does not let us in Unauthorized; a mail it refuses is
+// failed, with its words, and the job discarded.
+func (s *Sender) Send(ctx context.Context, args SendArgs) error {
+	m, err := s.DB.Read().MailByID(ctx, args.ID)
+	if errors.Is(err, db.ErrNoRows) {
+		return queue.Discard(fmt.Errorf("mail %d is not in the outbox", args.ID))
+	}
+	if err != nil {
+		return fmt.Errorf("read mail %d: %w", args.ID, err)
+	}
+	if m.State == Sent {
+		return nil
+	}
+	outcome := db.SaveMailOutcomeParams{ID: m.ID}
+	left, err := s.SMTP.send(ctx, m)
+	var refused *refusedError
+	switch {
+	case err == nil:
+		outcome.State, outcome.Error, outcome.SentAt = Sent, errorText(left), db.Now()
+	case errors.As(err, &refused):
+		outcome.State, outcome.Error = Failed, errorText(err)
+		err = queue.Discard(err)
+	default:
+		outcome.State, outcome.Error = Waiting, errorText(err)
+	}
+	// The server has taken the mail even if the job's time is up.
+	store := context.WithoutCancel(ctx)
+	if saveErr := s.DB.Tx(store, func(q *db.Queries) error { return q.SaveMailOutcome(store, outcome) }); saveErr != nil {
+		return errors.Join(err, fmt.Errorf("save the outcome of mail %d: %w", m.ID, saveErr))
+	}
+	return err
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return Line(err.Error(), maxError)
+}
+
+// refusedError is a server's word that it will never take this mail.
+type refusedError struct{ error }
+
+func (e *refusedError) Unwrap() error { return e.error }
+
+// send hands a mail over. left says which recipients the server refused while it took the mail for others.
+func (s SMTP) send(ctx context.Context, m db.Mail) (left, err error) {
+	to, err := ParseAddresses(m.Recipients)
+	if err != nil || len(to) == 0 {
+		return nil, &refusedError{errors.Join(fmt.Errorf("mail %d has nobody to go to", m.ID), err)}
+	}
+	client, hangUp, err := s.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer hangUp()
+	left, err = s.converse(client, to, s.compose(m, to))
+	if err == nil {
+		return left, nil
+	}
+	err = fmt.Errorf("mail server %s: %w", s, err)
+	switch code := answerCode(err); {
+	case code == 530 || code == 534 || code == 535 || code == 538: // RFC 4954: sign in first, or otherwise
+		return nil, queue.Unauthorized(err)
+	case code >= 500:
+		return nil, &refusedError{err}
+	default:
+		return nil, queue.Unavailable(err, 0)
+	}
+}
+
+// compose writes the mail the same way every time.
+func (s SMTP) compose(m db.Mail, to []string) *gomail.Msg {
+	// The time keeps two installations apart that say the same thing from the same address.
+	sum := sha256.Sum256([]byte(m.Key + "\n" + m.CreatedAt.UTC().Format(time.RFC3339Nano)))
+	id := hex.EncodeToString(sum[:16])
+	domain := s.from.Address[strings.LastIndexByte(s.from.Address, '@')+1:]
+
+	msg := gomail.NewMsg(gomail.WithBoundary(id), gomail.WithNoDefaultUserAgent())
+	msg.FromMailAddress(&s.from)
+	for _, address := range to {
+		msg.AddToMailAddress(&mail.Address{Address: address})
+	}
+	msg.Subject(m.Subject)
+	msg.SetMessageIDWithValue(id + "@" + domain)
+	msg.SetDateWithValue(m.CreatedAt.Time)
+	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no holiday replies, please
+	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
+	msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
+	return msg
+}

@@ -1,0 +1,152 @@
+// Package reconcile compares what Stripe, Bursar, the CRM and the desk say of every customer, queues the
+// repairs that are safe, and mails a report of the rest. A run reads a system whole or says that it
+// could not: nothing is called missing on the strength of half a list.
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"bursar/app/crm"
+	"bursar/app/db"
+	"bursar/app/mail"
+	"bursar/app/queue"
+	"bursar/app/stripe"
+	"bursar/app/support"
+)
+
+// Reconciler has what a run needs.
+type Reconciler struct {
+	DB        *db.DB
+	Stripe    *stripe.Client // nil: no API key, Stripe itself is not compared
+	CRM       crm.CRM
+	Desk      support.Desk
+	Templates *mail.Templates
+	To        []string // who gets the report
+	Send      bool     // there is SMTP; without it the report stays in the outbox
+	URL       string   // of the admin pages
+	Location  *time.Location
+
+	mu sync.Mutex // held by the run under way
+}
+
+// The jobs of this package.
+type (
+	// Reconcile is one run.
+	Reconcile struct {
+		Day    string // local date it is scheduled for, "" when asked for by hand
+		Late   bool
+		Repair bool // a person asked to repair also what takes access away
+	}
+	// SendReport mails what a run found, once its repairs are done.
+	SendReport struct{ Run int64 }
+)
+
+func (Reconcile) Kind() string   { return "reconcile" }
+func (a Reconcile) Key() string  { return "day:" + a.Day }
+func (SendReport) Kind() string  { return "send_report" }
+func (a SendReport) Key() string { return fmt.Sprint(a.Run) }
+
+const runTimeout = time.Hour
+
+// Handle registers the jobs of this package.
+func (r *Reconciler) Handle(w *queue.Worker) {
+	queue.Handle(w, queue.Options{Timeout: runTimeout}, r.run)
+	queue.Handle(w, queue.Options{}, r.report)
+}
+
+// run is one run from the first page to the queued repairs.
+func (r *Reconciler) run(ctx context.Context, args Reconcile) error {
+	if !r.mu.TryLock() {
+		return queue.Snooze(time.Now().Add(5*time.Second), errors.New("another run is under way"))
+	}
+	defer r.mu.Unlock()
+	c, err := r.begin(ctx, args)
+	if err != nil || c == nil {
+		return err
+	}
+	err = c.compare(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err() // the process stops: the run starts again with the next
+	}
+	return c.finish(ctx, err)
+}
+
+// begin makes the row of the run; nil if the day has its run already.
+func (r *Reconciler) begin(ctx context.Context, args Reconcile) (*comparison, error) {
+	c := &comparison{Reconciler: r, repair: args.Repair, started: time.Now()}
+	err := r.DB.Tx(ctx, func(q *db.Queries) error {
+		if err := q.FailStaleRuns(ctx, db.Now()); err != nil {
+			return err
+		}
+		if args.Day != "" {
+			row, err := q.RunByDay(ctx, args.Day)
+			if err == nil && row.State != "running" {
+				c = nil
+				return nil
+			}
+			if err == nil {
+				c.row = row
+				return nil
+			}
+			if !errors.Is(err, db.ErrNoRows) {
+				return err
+			}
+		}
+		id, err := q.InsertRun(ctx, args.Day, args.Late, db.At(c.started))
+		c.row = db.Run{ID: id, Day: args.Day, Late: args.Late}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("begin a reconcile run: %w", err)
+	}
+	return c, nil
+}
+
+// comparison is one run under way.
+type comparison struct {
+	*Reconciler
+	repair  bool
+	started time.Time
+	row     db.Run
+	found   []finding // not stored yet
+}
+
+// compare reads everything. What it found is kept even if it ends with an error.
+func (c *comparison) compare(ctx context.Context) error {
+	var incomplete []error
+	if c.Stripe != nil {
+		c.row.StripeCompared = true
+		incomplete = append(incomplete, c.compareStripe(ctx))
+	}
+	incomplete = append(incomplete, c.compareHere(ctx), c.compareDesks(ctx), c.flush(ctx))
+	return errors.Join(incomplete...)
+}
+
+// finish closes the run and queues its report.
+func (c *comparison) finish(ctx context.Context, incomplete error) error {
+	state, text := "complete", ""
+	if incomplete != nil {
+		state, text = "incomplete", incomplete.Error()
+	}
+	err := c.DB.Tx(ctx, func(q *db.Queries) error {
+		if state == "complete" {
+			if err := q.FixUnseen(ctx, db.Now(), c.row.ID); err != nil {
+				return err
+			}
+		}
+		err := q.FinishRun(ctx, db.FinishRunParams{State: state, StripeCompared: c.row.StripeCompared, Customers: c.row.Customers,
+			Subscriptions: c.row.Subscriptions, Contacts: c.row.Contacts, Tickets: c.row.Tickets, Error: text, FinishedAt: db.Now(), ID: c.row.ID})
+		if err != nil {
+			return err
+		}
+		return queue.Insert(ctx, q, SendReport{c.row.ID})
+	})
+	if err != nil {
+		return fmt.Errorf("finish reconcile run %d: %w", c.row.ID, err)
+	}
+	return nil
+}
