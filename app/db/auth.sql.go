@@ -27,8 +27,8 @@ func (q *Queries) APIKeyByHash(ctx context.Context, hash []byte) (ApiKey, error)
 	return i, err
 }
 
-const insertAPIKey = `-- name: InsertAPIKey :exec
-INSERT INTO api_keys (name, prefix, hash, created_at) VALUES (?, ?, ?, ?)
+const insertAPIKey = `-- name: InsertAPIKey :execrows
+INSERT INTO api_keys (name, prefix, hash, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING
 `
 
 type InsertAPIKeyParams struct {
@@ -38,14 +38,18 @@ type InsertAPIKeyParams struct {
 	CreatedAt Time
 }
 
-func (q *Queries) InsertAPIKey(ctx context.Context, arg InsertAPIKeyParams) error {
-	_, err := q.db.ExecContext(ctx, insertAPIKey,
+// Zero rows: there is a key of this name.
+func (q *Queries) InsertAPIKey(ctx context.Context, arg InsertAPIKeyParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, insertAPIKey,
 		arg.Name,
 		arg.Prefix,
 		arg.Hash,
 		arg.CreatedAt,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const insertSignInLink = `-- name: InsertSignInLink :exec

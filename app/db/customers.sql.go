@@ -254,6 +254,17 @@ func (q *Queries) InsertTimeline(ctx context.Context, customerID int64, text str
 	return err
 }
 
+const lastTimelineID = `-- name: LastTimelineID :one
+SELECT CAST(COALESCE(MAX(id), 0) AS INTEGER) FROM timeline
+`
+
+func (q *Queries) LastTimelineID(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, lastTimelineID)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const linkOf = `-- name: LinkOf :one
 SELECT customer_id FROM links WHERE system = ? AND remote_id = ?
 `
@@ -495,6 +506,38 @@ SELECT id, customer_id, text, created_at FROM timeline WHERE customer_id = ? ORD
 
 func (q *Queries) TimelineOfCustomer(ctx context.Context, customerID int64, limit int64) ([]Timeline, error) {
 	rows, err := q.db.QueryContext(ctx, timelineOfCustomer, customerID, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Timeline
+	for rows.Next() {
+		var i Timeline
+		if err := rows.Scan(
+			&i.ID,
+			&i.CustomerID,
+			&i.Text,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const timelineSince = `-- name: TimelineSince :many
+SELECT id, customer_id, text, created_at FROM timeline WHERE id > ? ORDER BY id
+`
+
+func (q *Queries) TimelineSince(ctx context.Context, id int64) ([]Timeline, error) {
+	rows, err := q.db.QueryContext(ctx, timelineSince, id)
 	if err != nil {
 		return nil, err
 	}

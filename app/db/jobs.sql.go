@@ -120,6 +120,33 @@ func (q *Queries) CountJobs(ctx context.Context) ([]CountJobsRow, error) {
 	return items, nil
 }
 
+const discardedJobIDs = `-- name: DiscardedJobIDs :many
+SELECT id FROM jobs WHERE state = 'discarded' ORDER BY id
+`
+
+func (q *Queries) DiscardedJobIDs(ctx context.Context) ([]int64, error) {
+	rows, err := q.db.QueryContext(ctx, discardedJobIDs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const finishJob = `-- name: FinishJob :execrows
 UPDATE jobs SET state = ?1, finalized_at = ?2, errors = ?3 WHERE id = ?4 AND state = 'running'
 `
@@ -198,6 +225,57 @@ func (q *Queries) JobByID(ctx context.Context, id int64) (Job, error) {
 		&i.FinalizedAt,
 	)
 	return i, err
+}
+
+const jobsSince = `-- name: JobsSince :many
+SELECT id, kind, "key", args, state, attempt, max_attempts, errors, created_at, scheduled_at, attempted_at, finalized_at FROM jobs WHERE id > ? ORDER BY id
+`
+
+func (q *Queries) JobsSince(ctx context.Context, id int64) ([]Job, error) {
+	rows, err := q.db.QueryContext(ctx, jobsSince, id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Job
+	for rows.Next() {
+		var i Job
+		if err := rows.Scan(
+			&i.ID,
+			&i.Kind,
+			&i.Key,
+			&i.Args,
+			&i.State,
+			&i.Attempt,
+			&i.MaxAttempts,
+			&i.Errors,
+			&i.CreatedAt,
+			&i.ScheduledAt,
+			&i.AttemptedAt,
+			&i.FinalizedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lastJobID = `-- name: LastJobID :one
+SELECT CAST(COALESCE(MAX(id), 0) AS INTEGER) FROM jobs
+`
+
+func (q *Queries) LastJobID(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, lastJobID)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const listJobs = `-- name: ListJobs :many

@@ -21,10 +21,12 @@ func (q *Queries) ActivateCheckouts(ctx context.Context, now Time, customerID in
 
 const activations = `-- name: Activations :many
 SELECT CAST(max(activated_at - completed_at, 0) AS INTEGER) AS took FROM checkouts
-WHERE completed_at >= ?1 AND activated_at > 0 ORDER BY took
+WHERE completed_at >= ?1 AND activated_at > 0
+  AND completed_at >= (SELECT CAST(m.value AS INTEGER) - 1000 FROM meta m WHERE m.name = 'installed_at') ORDER BY took
 `
 
 // How long each checkout completed since a time took to give access, in milliseconds, shortest first.
+// What was bought before Bursar was installed did not wait for it.
 func (q *Queries) Activations(ctx context.Context, since Time) ([]int64, error) {
 	rows, err := q.db.QueryContext(ctx, activations, since)
 	if err != nil {

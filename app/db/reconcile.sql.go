@@ -358,12 +358,50 @@ func (q *Queries) InsertRun(ctx context.Context, day string, late bool, startedA
 	return id, err
 }
 
+const jobUnderWay = `-- name: JobUnderWay :one
+SELECT CAST(COUNT(*) AS INTEGER) FROM jobs
+WHERE kind = ?1 AND key = ?2 AND state IN ('available', 'running') AND scheduled_at <= ?3
+`
+
+// Whether a job is due or at work: what differs may be gone in a moment. One that failed does not count.
+func (q *Queries) JobUnderWay(ctx context.Context, kind string, key string, now Time) (int64, error) {
+	row := q.db.QueryRowContext(ctx, jobUnderWay, kind, key, now)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const lastRun = `-- name: LastRun :one
 SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, started_at, finished_at FROM runs WHERE state IN ('complete', 'incomplete') ORDER BY id DESC LIMIT 1
 `
 
 func (q *Queries) LastRun(ctx context.Context) (Run, error) {
 	row := q.db.QueryRowContext(ctx, lastRun)
+	var i Run
+	err := row.Scan(
+		&i.ID,
+		&i.Day,
+		&i.State,
+		&i.Late,
+		&i.StripeCompared,
+		&i.Customers,
+		&i.Subscriptions,
+		&i.Contacts,
+		&i.Tickets,
+		&i.Error,
+		&i.StartedAt,
+		&i.FinishedAt,
+	)
+	return i, err
+}
+
+const lastRunByHand = `-- name: LastRunByHand :one
+SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, started_at, finished_at FROM runs WHERE day = '' AND started_at >= ?1 AND state IN ('complete', 'incomplete') ORDER BY id DESC LIMIT 1
+`
+
+// A run that somebody asked for since a time, once it has ended.
+func (q *Queries) LastRunByHand(ctx context.Context, since Time) (Run, error) {
+	row := q.db.QueryRowContext(ctx, lastRunByHand, since)
 	var i Run
 	err := row.Scan(
 		&i.ID,
@@ -426,6 +464,49 @@ func (q *Queries) OpenDisputes(ctx context.Context) ([]OpenDisputesRow, error) {
 			&i.CreatedAt,
 			&i.CustomerName,
 			&i.CustomerEmail,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const openFindings = `-- name: OpenFindings :many
+SELECT id, run_id, kind, subject, customer_id, expected, actual, repair, job_kind, job_key, state, seen, first_at, last_at, fixed_at FROM findings WHERE state = 'open' ORDER BY id
+`
+
+func (q *Queries) OpenFindings(ctx context.Context) ([]Finding, error) {
+	rows, err := q.db.QueryContext(ctx, openFindings)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Finding
+	for rows.Next() {
+		var i Finding
+		if err := rows.Scan(
+			&i.ID,
+			&i.RunID,
+			&i.Kind,
+			&i.Subject,
+			&i.CustomerID,
+			&i.Expected,
+			&i.Actual,
+			&i.Repair,
+			&i.JobKind,
+			&i.JobKey,
+			&i.State,
+			&i.Seen,
+			&i.FirstAt,
+			&i.LastAt,
+			&i.FixedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -661,7 +742,7 @@ INSERT INTO findings (run_id, kind, subject, customer_id, expected, actual, repa
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'open', ?10, ?10)
 ON CONFLICT (kind, subject) WHERE state = 'open' DO UPDATE SET run_id = excluded.run_id, customer_id = excluded.customer_id,
   expected = excluded.expected, actual = excluded.actual, repair = excluded.repair, job_kind = excluded.job_kind, job_key = excluded.job_key,
-  seen = findings.seen + 1, last_at = excluded.last_at
+  seen = findings.seen + (findings.run_id <> excluded.run_id), last_at = excluded.last_at
 `
 
 type SaveFindingParams struct {
@@ -691,19 +772,6 @@ func (q *Queries) SaveFinding(ctx context.Context, arg SaveFindingParams) error 
 		arg.Now,
 	)
 	return err
-}
-
-const syncUnderWay = `-- name: SyncUnderWay :one
-SELECT CAST(COUNT(*) AS INTEGER) FROM jobs
-WHERE kind = 'sync_customer' AND key = ?1 AND state IN ('available', 'running') AND scheduled_at <= ?2
-`
-
-// Whether a sync of a Stripe customer is due or at work: what differs may be gone in a moment.
-func (q *Queries) SyncUnderWay(ctx context.Context, key string, now Time) (int64, error) {
-	row := q.db.QueryRowContext(ctx, syncUnderWay, key, now)
-	var column_1 int64
-	err := row.Scan(&column_1)
-	return column_1, err
 }
 
 const twoPeople = `-- name: TwoPeople :many

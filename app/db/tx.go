@@ -60,8 +60,9 @@ func (d *DB) hand(w *write) error {
 // writeLoop is the only writer. Whatever waits while one commit is under way goes into the next.
 func (d *DB) writeLoop(conn *sql.Conn) {
 	defer close(d.closed)
-	defer conn.Close()
-	q := New(&statements{conn: conn, prepared: map[string]*sql.Stmt{}})
+	prepared := &statements{conn: conn, prepared: map[string]*sql.Stmt{}}
+	defer prepared.close()
+	q := New(prepared)
 	batch := make([]*write, 0, maxBatch)
 	for w := range d.writes {
 		batch = append(batch[:0], w)
@@ -146,6 +147,14 @@ func (w *write) call(q *Queries) {
 type statements struct {
 	conn     *sql.Conn
 	prepared map[string]*sql.Stmt
+}
+
+// close lets go of the connection. An open statement would keep SQLite from folding the WAL into the file.
+func (s *statements) close() {
+	for _, stmt := range s.prepared {
+		stmt.Close()
+	}
+	s.conn.Close()
 }
 
 func (s *statements) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {

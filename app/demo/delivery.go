@@ -134,7 +134,9 @@ func (s *Stripe) post(ctx context.Context, d *delivery) bool {
 	r.Header.Set("Content-Type", "application/json; charset=utf-8")
 	r.Header.Set("User-Agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)")
 	r.Header.Set("Stripe-Signature", header)
-	resp, err := s.Client.Do(r)
+	client := *s.Client
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // Stripe does not follow
+	resp, err := client.Do(r)
 	if err != nil {
 		return false
 	}

@@ -37,6 +37,9 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if err != nil {
 		code = http.StatusBadRequest
 	}
+	if code/100 == 3 {
+		w.Header().Set("Location", "/elsewhere")
+	}
 	w.WriteHeader(code)
 }
 
@@ -140,7 +143,7 @@ func TestReorderLosesNothing(t *testing.T) {
 	}
 }
 
-// TestRetriesInRealTime has a receiver that fails twice. Run is watched over minutes of
+// TestRetriesInRealTime has a receiver that fails and then redirects, which is a failure too. Run is watched over minutes of
 // the bubble's time, so there is no network in it.
 func TestRetriesInRealTime(t *testing.T) {
 	t.Parallel()

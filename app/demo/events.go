@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
-	"slices"
 	"time"
 )
 
@@ -113,14 +112,11 @@ func (s *Stripe) emit(kind string, about entity, before object) {
 	if s.cause != nil {
 		e.request = s.cause
 	}
-	versions := []string{e.version}
+	e.data[e.version] = eventData(e.version, after, before)
 	for _, ep := range s.endpoints.all {
-		if ep.version != "" {
-			versions = append(versions, ep.version)
+		if v := ep.version; v != "" && e.data[v] == nil {
+			e.data[v] = eventData(v, after, before)
 		}
-	}
-	for _, v := range slices.Compact(versions) {
-		e.data[v] = eventData(v, after, before)
 	}
 	s.events.add(e)
 	s.enqueue(e)

@@ -140,7 +140,6 @@ func (s *Stripe) preview(original *subscription, swaps []swap, when time.Time, b
 		sub.items = append(sub.items, &clone)
 	}
 	sub.pending = append([]line(nil), original.pending...)
-	reason := "upcoming"
 	end := sub.periodEnd
 	if len(swaps) > 0 && behavior != "none" {
 		sub.pending = append(sub.pending, prorations(&sub, swaps, when, false)...)
@@ -156,7 +155,7 @@ func (s *Stripe) preview(original *subscription, swaps []swap, when time.Time, b
 		}
 		lines = append(lines, sub.lines()...)
 	}
-	inv := &invoice{status: "draft", reason: reason, customer: sub.customer, subscription: &sub, lines: lines,
+	inv := &invoice{status: "draft", reason: "upcoming", customer: sub.customer, subscription: &sub, lines: lines,
 		created: end, periodStart: original.periodStart, periodEnd: end, nextAttempt: end.Add(time.Hour),
 		starting: sub.customer.balance}
 	for i := range inv.lines {

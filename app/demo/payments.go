@@ -21,7 +21,7 @@ type intent struct {
 func (pi *intent) ident() string { return pi.id }
 
 func (pi *intent) render() object {
-	var lastError, nextAction any
+	var lastError any
 	if pi.failed {
 		lastError = object{
 			"type": "card_error", "code": "card_declined", "decline_code": "insufficient_funds",
@@ -40,7 +40,7 @@ func (pi *intent) render() object {
 		"confirmation_method": "automatic", "created": pi.created.Unix(), "currency": pi.currency,
 		"customer": pi.customer.id, "description": "Subscription creation", "invoice": pi.invoice.id,
 		"last_payment_error": lastError, "latest_charge": orNull(pi.latestCharge), "livemode": false,
-		"metadata": labels(pi.metadata), "next_action": nextAction, "on_behalf_of": nil,
+		"metadata": labels(pi.metadata), "next_action": nil, "on_behalf_of": nil,
 		"payment_method": orNull(pi.customer.method), "payment_method_configuration_details": nil,
 		"payment_method_options": object{}, "payment_method_types": []any{pi.methodType()}, "processing": nil,
 		"receipt_email": nil, "review": nil, "setup_future_usage": "off_session", "shipping": nil,

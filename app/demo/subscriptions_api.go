@@ -241,13 +241,9 @@ func (s *Stripe) resumeSubscription(c *call) (object, error) {
 	if sub.status != "paused" {
 		return nil, invalid("", "", "You can only resume a subscription that is paused.")
 	}
-	sub.anchor = s.now
-	sub.status = "active"
+	s.change(sub, "customer.subscription.resumed", func() { sub.status, sub.anchor = "active", s.now })
 	inv := s.renew(sub, s.now)
 	s.finalize(inv)
-	if err := s.attempt(inv); err != nil {
-		return nil, err
-	}
-	s.emit("customer.subscription.resumed", sub, nil)
+	_ = s.attempt(inv) // a refusal leaves the subscription past due
 	return sub.render(), nil
 }

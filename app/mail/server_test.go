@@ -77,7 +77,7 @@ func newServer(t *testing.T, f faults) *server {
 	return s
 }
 
-// smtp is the setting for the server; the user signs in with password.
+// smtp is a setting for the server; userinfo is "" or ends in @.
 func (s *server) smtp(t *testing.T, scheme, userinfo, query string) SMTP {
 	t.Helper()
 	setting, err := ParseSMTP(fmt.Sprintf("%s://%s127.0.0.1:%d%s", scheme, userinfo, s.addr.Port, query), "Bursar <bursar@example.com>")

@@ -16,6 +16,7 @@ type finding struct {
 	expected   string // by the system that is right
 	actual     string
 	job        queue.Args // what mends it; nil: a person must
+	ask        bool       // the job takes something away: it waits for a person to ask for it
 }
 
 // Kinds of findings. Each has a sentence in Label.
@@ -61,8 +62,18 @@ func Label(kind string) string { return labels[kind] }
 // flushAt bounds how many findings share one transaction, and what a run keeps in memory.
 const flushAt = 200
 
-// add keeps a finding, and stores those kept when they are many.
+// add keeps a finding, and stores those kept when they are many. What a job is about to mend by
+// itself is none.
 func (c *comparison) add(ctx context.Context, f finding) error {
+	if f.job != nil {
+		n, err := c.DB.Read().JobUnderWay(ctx, f.job.Kind(), f.job.Key(), db.Now())
+		if err != nil || n > 0 {
+			return err
+		}
+	}
+	if f.ask && !c.repair {
+		f.job = nil
+	}
 	c.found = append(c.found, f)
 	if len(c.found) < flushAt {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bursar/app/automation"
+	"bursar/app/billing"
 	"bursar/app/crm"
 	"bursar/app/customer"
 	"bursar/app/db"
@@ -107,15 +108,12 @@ func (c *comparison) compareCustomer(ctx context.Context, id int64, contacts map
 		c.row.Subscriptions += int64(len(f.Subscriptions))
 	}
 	now := time.Now()
-	// What was queued at the last sync may still be on its way; what is younger than a minute waits.
-	if now.Sub(f.Record.SyncedAt.Time) < time.Minute && !c.repair {
-		for _, t := range automation.Want(f, now).Tickets {
-			delete(tickets, t.Cause)
-		}
-	}
 	if is := f.RecordAt(now); is.Access != f.Record.Access && len(f.Stripe) > 0 {
-		return c.addSync(ctx, f.Stripe[0].ID, finding{kind: recordStale, subject: fmt.Sprint(id), customerID: id,
+		err := c.add(ctx, finding{kind: recordStale, subject: fmt.Sprint(id), customerID: id, job: billing.SyncCustomer{StripeCustomer: f.Stripe[0].ID},
 			expected: "access " + is.Access, actual: "access " + f.Record.Access})
+		if err != nil {
+			return err
+		}
 	}
 	want := automation.Want(f, now)
 	if want.Contact != nil {

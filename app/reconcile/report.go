@@ -70,7 +70,7 @@ type DeadJob struct {
 // Verdict is the report in one sentence: it is in the subject, and comes first.
 func (r Report) Verdict() string {
 	if r.Incomplete != "" {
-		reason := strings.TrimRight(mail.Line(r.Incomplete, 200), ".")
+		reason := strings.TrimRight(mail.Line(r.Incomplete, 120), ".")
 		return sentence("Not everything could be read: "+reason+"; nothing is reported missing", r.toDo())
 	}
 	apart := ""

@@ -12,7 +12,7 @@ import (
 const (
 	maxRows   = 12
 	maxTitle  = 80
-	maxAmount = 40
+	maxAmount = 24
 	maxText   = 200
 )
 
@@ -21,7 +21,7 @@ type Section struct {
 	Title string
 	Tone  string // good, attention or plain
 	Rows  []Row
-	More  int // rows that are left out
+	More  string // how many rows are left out, "" if none
 }
 
 // Row is an entry of a Section; what is "" is not shown.
@@ -58,8 +58,12 @@ func (r Report) Sections() []Section {
 }
 
 func section[T any](title, tone string, list []T, row func(T) Row) Section {
-	s := Section{Title: fmt.Sprintf("%s (%s)", title, thousands(len(list))), Tone: tone, More: max(len(list)-maxRows, 0)}
-	for _, item := range list[:len(list)-s.More] {
+	s := Section{Title: fmt.Sprintf("%s (%s)", title, thousands(len(list))), Tone: tone}
+	if more := len(list) - maxRows; more > 0 {
+		s.More = thousands(more)
+		list = list[:maxRows]
+	}
+	for _, item := range list {
 		s.Rows = append(s.Rows, row(item))
 	}
 	return s
@@ -109,17 +113,18 @@ func (r Report) customerURL(id int64) string {
 	return fmt.Sprintf("%s/customers/%d", r.AdminURL, id)
 }
 
-// Facts are the figures of the report.
+// Compared says what the verdict is about.
+func (r Report) Compared() string {
+	return "Compared: " + strings.Join([]string{count(r.Customers, "customer", "customers"), count(r.Subscriptions, "subscription", "subscriptions"),
+		count(r.Contacts, "contact", "contacts"), count(r.Tickets, "ticket", "tickets")}, ", ") + "."
+}
+
+// Facts are the other figures.
 func (r Report) Facts() []Fact {
-	compared := []string{count(r.Customers, "customer", "customers"), count(r.Subscriptions, "subscription", "subscriptions"),
-		count(r.Contacts, "contact", "contacts"), count(r.Tickets, "ticket", "tickets")}
-	facts := []Fact{
-		{"Compared", strings.Join(compared, ", ")},
-		{"Customers", thousands(r.NewCustomers) + " new, " + thousands(r.Churned) + " left"},
-	}
+	facts := []Fact{{"Customers", thousands(r.NewCustomers) + " new, " + thousands(r.Churned) + " left"}}
 	if r.Activations > 0 {
-		facts = append(facts, Fact{"Paid to active", fmt.Sprintf("%s for half, %s for 95 %% of %s",
-			seconds(r.PaidToActiveP50), seconds(r.PaidToActiveP95), count(r.Activations, "checkout", "checkouts"))})
+		facts = append(facts, Fact{"Paid to active", fmt.Sprintf("%s: half within %s, 95 %% within %s",
+			count(r.Activations, "checkout", "checkouts"), seconds(r.PaidToActiveP50), seconds(r.PaidToActiveP95))})
 	}
 	events := count(r.EventsStored, "event", "events") + " stored"
 	if r.EventsIgnored > 0 {

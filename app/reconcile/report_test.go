@@ -71,7 +71,7 @@ func TestReportGolden(t *testing.T) {
 	late.Late, late.Fixed = true, busy().Fixed
 	hostile := busy()
 	fill(reflect.ValueOf(&hostile).Elem(), "Eve <script>alert(1)</script> {{.}} \u202egpj\r\n\r\nFixed (99)\n\x1b[31m"+strings.Repeat("long ", 2000))
-	hostile.Day, hostile.Timezone, hostile.AdminURL = quiet().Day, quiet().Timezone, quiet().AdminURL
+	hostile.Day, hostile.Timezone, hostile.AdminURL = quiet().Day, quiet().Timezone, quiet().AdminURL // our own settings
 	hostile.NeedsYou[0].Who = strings.Repeat("x", 10000)
 
 	templates := parseTemplates(t)
@@ -135,7 +135,8 @@ func TestNoTextOfOthersGetsOutOfItsPlace(t *testing.T) {
 	t.Parallel()
 	r := busy()
 	fill(reflect.ValueOf(&r).Elem(), "EVIL<img src=x onerror=y>\"'\r\nEVIL\u2028EVIL\u202e\x1b[2JEVIL "+strings.Repeat("EVIL", 5000))
-	r.AdminURL, r.Timezone = quiet().AdminURL, quiet().Timezone
+	r.Day, r.Timezone, r.AdminURL = quiet().Day, quiet().Timezone, quiet().AdminURL
+	r.Incomplete = "EVIL\r\nEVIL\u2028EVIL" // short: a line that wraps may begin with any word of it
 	subject, text, html, err := parseTemplates(t).Render("report", r)
 	if err != nil {
 		t.Fatal(err)

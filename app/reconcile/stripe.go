@@ -60,7 +60,7 @@ func (c *comparison) compareStripeCustomers(ctx context.Context) error {
 			return err
 		}
 		if f, differs := diffCustomer(s, here); differs {
-			if err := c.addSync(ctx, s.ID, f); err != nil {
+			if err := c.add(ctx, f); err != nil {
 				return err
 			}
 		}
@@ -69,7 +69,7 @@ func (c *comparison) compareStripeCustomers(ctx context.Context) error {
 }
 
 func diffCustomer(s stripe.Customer, here db.StripeCustomer) (finding, bool) {
-	f := finding{kind: customerDiffers, subject: s.ID, customerID: here.CustomerID,
+	f := finding{kind: customerDiffers, subject: s.ID, customerID: here.CustomerID, job: billing.SyncCustomer{StripeCustomer: s.ID},
 		expected: nameAndEmail(s.Name, s.Email), actual: nameAndEmail(here.Name, here.Email)}
 	switch {
 	case here.ID == "":
@@ -109,12 +109,12 @@ func (c *comparison) compareSubscription(ctx context.Context, s stripe.Subscript
 	if f.kind == "" {
 		return nil
 	}
-	return c.addSync(ctx, s.Customer, f)
+	return c.add(ctx, f)
 }
 
 // diffSubscription compares what matters for access, plan and price; no kind means that they agree.
 func diffSubscription(s stripe.Subscription, here db.Subscription) finding {
-	f := finding{kind: subscriptionDiffers, subject: s.ID, customerID: here.CustomerID}
+	f := finding{kind: subscriptionDiffers, subject: s.ID, customerID: here.CustomerID, job: billing.SyncCustomer{StripeCustomer: s.Customer}}
 	if here.ID == "" {
 		f.kind, f.expected, f.actual = subscriptionMissing, s.Status, "not known"
 		return f
@@ -134,7 +134,7 @@ func diffSubscription(s stripe.Subscription, here db.Subscription) finding {
 	case f.expected == "":
 		f.kind = ""
 	case grants(here.Status) && !grants(s.Status):
-		f.kind = accessWouldEnd
+		f.kind, f.ask = accessWouldEnd, true
 	}
 	return f
 }
@@ -184,19 +184,6 @@ func (c *comparison) askAgain(ctx context.Context, here db.Subscription) error {
 		}
 	}
 	return c.add(ctx, finding{kind: notInStripe, subject: here.ID, customerID: here.CustomerID, expected: "not listed", actual: here.Status})
-}
-
-// addSync adds a finding that the sync of a Stripe customer mends, unless one is under way. What would
-// take access away waits for a person to say so.
-func (c *comparison) addSync(ctx context.Context, stripeCustomer string, f finding) error {
-	n, err := c.DB.Read().SyncUnderWay(ctx, stripeCustomer, db.Now())
-	if err != nil || n > 0 {
-		return err
-	}
-	if f.kind != accessWouldEnd || c.repair {
-		f.job = billing.SyncCustomer{StripeCustomer: stripeCustomer}
-	}
-	return c.add(ctx, f)
 }
 
 // page is how many rows of our own are read at a time.

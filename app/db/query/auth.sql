@@ -7,8 +7,9 @@ SELECT * FROM users WHERE email = ?;
 -- name: InsertSignInLink :exec
 INSERT INTO sign_in_links (token_hash, user_id, created_at, expires_at) VALUES (?, ?, ?, ?);
 
--- name: InsertAPIKey :exec
-INSERT INTO api_keys (name, prefix, hash, created_at) VALUES (?, ?, ?, ?);
+-- name: InsertAPIKey :execrows
+-- Zero rows: there is a key of this name.
+INSERT INTO api_keys (name, prefix, hash, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING;
 
 -- name: APIKeyByHash :one
 SELECT * FROM api_keys WHERE hash = ?;

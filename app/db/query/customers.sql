@@ -91,3 +91,9 @@ SELECT value FROM meta WHERE name = ?;
 -- name: SetMeta :exec
 -- The first value stays.
 INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING;
+
+-- name: LastTimelineID :one
+SELECT CAST(COALESCE(MAX(id), 0) AS INTEGER) FROM timeline;
+
+-- name: TimelineSince :many
+SELECT * FROM timeline WHERE id > ? ORDER BY id;

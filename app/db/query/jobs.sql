@@ -92,3 +92,12 @@ SELECT * FROM schedules WHERE name = ?;
 -- name: SaveSchedule :exec
 INSERT INTO schedules (name, spec, timezone, next_at, last_day) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET spec = excluded.spec, timezone = excluded.timezone, next_at = excluded.next_at, last_day = excluded.last_day;
+
+-- name: LastJobID :one
+SELECT CAST(COALESCE(MAX(id), 0) AS INTEGER) FROM jobs;
+
+-- name: JobsSince :many
+SELECT * FROM jobs WHERE id > ? ORDER BY id;
+
+-- name: DiscardedJobIDs :many
+SELECT id FROM jobs WHERE state = 'discarded' ORDER BY id;

@@ -109,5 +109,7 @@ WHERE customer_id = @customer_id AND activated_at = 0 AND status = 'complete' AN
 
 -- name: Activations :many
 -- How long each checkout completed since a time took to give access, in milliseconds, shortest first.
+-- What was bought before Bursar was installed did not wait for it.
 SELECT CAST(max(activated_at - completed_at, 0) AS INTEGER) AS took FROM checkouts
-WHERE completed_at >= @since AND activated_at > 0 ORDER BY took;
+WHERE completed_at >= @since AND activated_at > 0
+  AND completed_at >= (SELECT CAST(m.value AS INTEGER) - 1000 FROM meta m WHERE m.name = 'installed_at') ORDER BY took;

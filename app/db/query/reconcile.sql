@@ -21,7 +21,7 @@ INSERT INTO findings (run_id, kind, subject, customer_id, expected, actual, repa
 VALUES (@run_id, @kind, @subject, @customer_id, @expected, @actual, @repair, @job_kind, @job_key, 'open', @now, @now)
 ON CONFLICT (kind, subject) WHERE state = 'open' DO UPDATE SET run_id = excluded.run_id, customer_id = excluded.customer_id,
   expected = excluded.expected, actual = excluded.actual, repair = excluded.repair, job_kind = excluded.job_kind, job_key = excluded.job_key,
-  seen = findings.seen + 1, last_at = excluded.last_at;
+  seen = findings.seen + (findings.run_id <> excluded.run_id), last_at = excluded.last_at;
 
 -- name: FixUnseen :exec
 -- After a complete run: what it did not see again is no more.
@@ -82,10 +82,10 @@ SELECT * FROM jobs WHERE state = 'discarded' ORDER BY id DESC LIMIT ?;
 -- Runs by hand that a dead process left behind.
 UPDATE runs SET state = 'failed', error = 'the process ended before the run did', finished_at = @now WHERE state = 'running' AND day = '';
 
--- name: SyncUnderWay :one
--- Whether a sync of a Stripe customer is due or at work: what differs may be gone in a moment.
+-- name: JobUnderWay :one
+-- Whether a job is due or at work: what differs may be gone in a moment. One that failed does not count.
 SELECT CAST(COUNT(*) AS INTEGER) FROM jobs
-WHERE kind = 'sync_customer' AND key = @key AND state IN ('available', 'running') AND scheduled_at <= @now;
+WHERE kind = @kind AND key = @key AND state IN ('available', 'running') AND scheduled_at <= @now;
 
 -- name: UnknownPrices :many
 -- Live subscriptions whose price nobody gave a name, one for each price.
@@ -100,3 +100,10 @@ WHERE c.user_id <> '' AND l.customer_id <> c.customer_id ORDER BY c.id;
 
 -- name: CountIgnoredSince :many
 SELECT ignored, CAST(COUNT(*) AS INTEGER) AS n FROM events WHERE ignored <> '' AND received_at >= @since GROUP BY ignored;
+
+-- name: LastRunByHand :one
+-- A run that somebody asked for since a time, once it has ended.
+SELECT * FROM runs WHERE day = '' AND started_at >= @since AND state IN ('complete', 'incomplete') ORDER BY id DESC LIMIT 1;
+
+-- name: OpenFindings :many
+SELECT * FROM findings WHERE state = 'open' ORDER BY id;

@@ -1,0 +1,154 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+	_ "time/tzdata" // BURSAR_TIMEZONE works in a container without zone files
+
+	"bursar/app/mail"
+	"bursar/app/queue"
+)
+
+// Config is what the environment says, checked.
+type Config struct {
+	DB             string
+	Addr           string
+	URL            string // public address, without a slash at the end
+	Location       *time.Location
+	WebhookSecrets []string // current, previous; only serve needs them
+	StripeKey      string
+	StripeBase     string            // "" is Stripe's
+	Plans          map[string]string // price_… or prod_… to plan name
+	SMTP           *mail.SMTP        // nil: mail stays in the outbox
+	ReportTo       []string
+	ReportAt       string
+}
+
+// LoadConfig reads the settings. Its error lists everything that is wrong, each with a hint; what is
+// right is in the Config all the same.
+func LoadConfig(getenv func(string) string) (Config, error) {
+	or := func(name, otherwise string) string {
+		if v := strings.TrimSpace(getenv(name)); v != "" {
+			return v
+		}
+		return otherwise
+	}
+	c := Config{
+		DB:         or("BURSAR_DB", "bursar.db"),
+		Addr:       or("BURSAR_ADDR", "127.0.0.1:8080"),
+		StripeKey:  or("STRIPE_API_KEY", ""),
+		StripeBase: or("STRIPE_API_BASE", ""),
+		ReportAt:   or("BURSAR_REPORT_AT", "0 7 * * *"),
+		Location:   time.UTC,
+	}
+	c.URL = strings.TrimRight(or("BURSAR_URL", "http://"+c.Addr), "/")
+	var wrong []error
+	check := func(name string, err error) {
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	var err error
+	if _, _, err = net.SplitHostPort(c.Addr); err != nil {
+		check("BURSAR_ADDR", fmt.Errorf("%q is not host:port like 127.0.0.1:8080", c.Addr))
+	}
+	check("BURSAR_URL", checkURL(c.URL))
+	if c.StripeBase != "" {
+		check("STRIPE_API_BASE", checkURL(c.StripeBase))
+	}
+	check("STRIPE_API_KEY", checkStripeKey(c.StripeKey))
+	c.WebhookSecrets, err = parseSecrets(or("STRIPE_WEBHOOK_SECRET", ""))
+	check("STRIPE_WEBHOOK_SECRET", err)
+	c.Plans, err = parsePlans(or("BURSAR_PLANS", ""))
+	check("BURSAR_PLANS", err)
+	c.ReportTo, err = mail.ParseAddresses(or("BURSAR_REPORT_TO", ""))
+	check("BURSAR_REPORT_TO", err)
+	if zone, err := time.LoadLocation(or("BURSAR_TIMEZONE", "UTC")); err != nil || zone == time.Local {
+		check("BURSAR_TIMEZONE", fmt.Errorf("%q is not a time zone like Europe/Berlin", or("BURSAR_TIMEZONE", "UTC")))
+	} else {
+		c.Location = zone
+	}
+	check("BURSAR_REPORT_AT", queue.Schedule{Spec: c.ReportAt, Location: c.Location}.Validate())
+	if raw := or("SMTP_URL", ""); raw != "" {
+		smtp, err := mail.ParseSMTP(raw, or("BURSAR_MAIL_FROM", ""))
+		if err != nil {
+			wrong = append(wrong, err) // it names its settings itself
+		}
+		c.SMTP = &smtp
+	}
+	return c, errors.Join(append(wrong, onlyBuiltin(or)...)...)
+}
+
+// onlyBuiltin refuses names of systems that this version cannot talk to, instead of quietly using the
+// built-in ones.
+func onlyBuiltin(or func(name, otherwise string) string) (wrong []error) {
+	for _, name := range []string{"BURSAR_CRM", "BURSAR_DESK"} {
+		if v := or(name, "builtin"); v != "builtin" {
+			wrong = append(wrong, fmt.Errorf("%s: this version knows builtin only, not %q", name, v))
+		}
+	}
+	return wrong
+}
+
+func checkURL(raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("%q is not a URL like https://bursar.example.com", raw)
+	}
+	return nil
+}
+
+// checkStripeKey never repeats the key: it may be a live one.
+func checkStripeKey(key string) error {
+	switch {
+	case key == "", strings.HasPrefix(key, "rk_"), strings.HasPrefix(key, "sk_"):
+		return nil
+	case strings.HasPrefix(key, "pk_"):
+		return errors.New("this is a publishable key; make a restricted key (rk_…) with read access in Stripe under Developers, API keys")
+	}
+	return errors.New("it is not a Stripe key; make a restricted key (rk_…) with read access in Stripe under Developers, API keys")
+}
+
+func parseSecrets(list string) ([]string, error) {
+	var secrets []string
+	for s := range strings.SplitSeq(list, ",") {
+		s = strings.TrimSpace(s)
+		if s == "" {
+			continue
+		}
+		if !strings.HasPrefix(s, "whsec_") || len(s) < 16 {
+			return nil, errors.New("it is not a signing secret (whsec_…); find it in Stripe under Developers, Webhooks, your endpoint, or in the output of stripe listen")
+		}
+		secrets = append(secrets, s)
+	}
+	if len(secrets) > 2 {
+		return nil, errors.New("give one secret, or the current and the previous one separated by a comma")
+	}
+	return secrets, nil
+}
+
+func parsePlans(list string) (map[string]string, error) {
+	plans := map[string]string{}
+	for entry := range strings.SplitSeq(list, ",") {
+		entry = strings.TrimSpace(entry)
+		if entry == "" {
+			continue
+		}
+		id, name, ok := strings.Cut(entry, "=")
+		id, name = strings.TrimSpace(id), strings.TrimSpace(name)
+		if !ok || name == "" || !strings.HasPrefix(id, "price_") && !strings.HasPrefix(id, "prod_") && !strings.HasPrefix(id, "plan_") {
+			return nil, fmt.Errorf("%q is not like price_123=Team or prod_456=Team; separate several with commas", entry)
+		}
+		plans[id] = name
+	}
+	return plans, nil
+}
+
+// errNoSecret is what serve says without a signing secret: an empty one would let anybody in.
+var errNoSecret = errors.New(`STRIPE_WEBHOOK_SECRET is not set. Bursar only takes events that Stripe signed.
+  Stripe Dashboard: Developers, Webhooks, your endpoint, Signing secret (whsec_…).
+  On your own machine: stripe listen --forward-to localhost:8080/api/webhooks/stripe prints one.`)

@@ -1,0 +1,129 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+
+	"bursar/app/auth"
+)
+
+// Access says who may ask for a route. The zero value stands for nobody having thought about it.
+type Access int
+
+// The kinds of access.
+const (
+	Public           Access = iota + 1
+	Signed                  // Stripe: the handler checks the signature of the body
+	APIKey                  // a program with an API key
+	LoopbackOrAPIKey        // the same, and whoever is on this machine
+)
+
+// Route is one thing that can be asked for. Path is a pattern of http.ServeMux.
+type Route struct {
+	Method, Path string
+	Access       Access
+	Handler      func(w http.ResponseWriter, r *http.Request) error
+}
+
+// table is everything the server answers.
+func (s *Server) table() []Route {
+	routes := []Route{
+		{"GET", "/api/health", Public, s.health},
+		{"GET", "/metrics", LoopbackOrAPIKey, s.serveMetrics},
+		{"GET", "/api/v1/openapi.json", Public, s.openAPI},
+		{"PUT", "/api/v1/users/{user_id}", APIKey, s.putUser},
+		{"GET", "/api/v1/users/{user_id}/access", APIKey, s.userAccess},
+		{"GET", "/api/v1/customers", APIKey, s.findCustomers},
+		{"GET", "/api/v1/checkouts/{session_id}", APIKey, s.checkout},
+		{"POST", "/api/v1/tickets", APIKey, s.postTicket},
+	}
+	if len(s.Secrets) > 0 {
+		// Stripe takes a redirect for a failure, so both spellings are the route itself.
+		routes = append(routes,
+			Route{"POST", "/api/webhooks/stripe", Signed, s.stripeWebhook},
+			Route{"POST", "/api/webhooks/stripe/{$}", Signed, s.stripeWebhook})
+	}
+	return routes
+}
+
+// newMux makes the mux of a table. It refuses a route that does not say who may ask.
+func (s *Server) newMux(routes []Route) (*http.ServeMux, error) {
+	mux := http.NewServeMux()
+	methods := map[string][]string{} // by path
+	for _, route := range routes {
+		switch {
+		case route.Method == "" || route.Path == "" || route.Handler == nil:
+			return nil, fmt.Errorf("%s %s has no method, path or handler", route.Method, route.Path)
+		case route.Access < Public || route.Access > LoopbackOrAPIKey:
+			return nil, fmt.Errorf("%s %s does not say who may ask for it", route.Method, route.Path)
+		case slices.Contains(methods[route.Path], route.Method):
+			return nil, fmt.Errorf("%s %s is there twice", route.Method, route.Path)
+		}
+		if methods[route.Path] == nil {
+			mux.Handle(route.Path, s.step(func(w http.ResponseWriter, _ *http.Request) error {
+				return s.refuseMethod(w, route.Access, methods[route.Path])
+			}))
+		}
+		methods[route.Path] = append(methods[route.Path], route.Method)
+		mux.Handle(route.Method+" "+route.Path, s.step(func(w http.ResponseWriter, r *http.Request) error {
+			if err := s.allow(w, r, route.Access); err != nil {
+				return err
+			}
+			return route.Handler(w, r)
+		}))
+	}
+	mux.Handle("/", s.step(func(http.ResponseWriter, *http.Request) error {
+		return &HTTPError{Code: http.StatusNotFound, Msg: "there is nothing here"}
+	}))
+	return mux, nil
+}
+
+// step is a handler within serve, which deals with its error.
+func (s *Server) step(fn func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if res, ok := w.(*response); ok {
+			res.err = fn(w, r)
+		}
+	})
+}
+
+func (s *Server) refuseMethod(w http.ResponseWriter, a Access, methods []string) error {
+	if a == Signed {
+		s.metrics.webhooks.WithLabelValues(badMethod).Inc()
+	}
+	allow := strings.Join(methods, ", ")
+	if slices.Contains(methods, "GET") {
+		allow += ", HEAD"
+	}
+	w.Header().Set("Allow", allow)
+	return &HTTPError{Code: http.StatusMethodNotAllowed, Msg: "use " + allow}
+}
+
+// allow is nil if the caller may ask for a route with this access.
+func (s *Server) allow(w http.ResponseWriter, r *http.Request, a Access) error {
+	if a == Public || a == Signed || a == LoopbackOrAPIKey && isLocal(r) {
+		return nil
+	}
+	key, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	_, err := auth.CheckAPIKey(r.Context(), s.DB, key)
+	if errors.Is(err, auth.ErrUnauthorized) {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="bursar"`)
+		return &HTTPError{Code: http.StatusUnauthorized, Msg: "send an API key: Authorization: Bearer bsk_…", Err: err}
+	}
+	return err
+}
+
+// isLocal says that the request comes from this machine, and not through a proxy on it.
+func isLocal(r *http.Request) bool {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip"} {
+		if r.Header.Get(name) != "" {
+			return false
+		}
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	return err == nil && net.ParseIP(host).IsLoopback()
+}

@@ -1,0 +1,82 @@
+// Package server is the outside of the program: Stripe's webhook, the product API, health and metrics.
+// What may be asked, and by whom, is the table in routes.go.
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/net/netutil"
+
+	"bursar/app/billing"
+	"bursar/app/db"
+	"bursar/app/support"
+)
+
+// Config is what a Server is made of. All of it is needed but Secrets: without one there is no webhook.
+type Config struct {
+	DB      *db.DB
+	Billing *billing.Billing
+	Desk    support.Desk
+	Secrets []string // signing secrets of the Stripe endpoint: the current one and, while it is rolled, the previous
+	Version string
+	Log     *slog.Logger
+}
+
+// Server answers HTTP requests.
+type Server struct {
+	Config
+	routes      []Route
+	mux         *http.ServeMux
+	crossOrigin http.CrossOriginProtection
+	metrics     *metrics
+	bodies      sync.Pool // *bytes.Buffer, for the webhook
+}
+
+// New makes a server. It fails if a route does not say who may ask, or a secret is empty.
+func New(c Config) (*Server, error) {
+	// Everybody can sign with an empty secret.
+	if slices.Contains(c.Secrets, "") {
+		return nil, errors.New("a signing secret of the Stripe webhook is empty; look for a stray comma in STRIPE_WEBHOOK_SECRET")
+	}
+	s := &Server{Config: c, metrics: newMetrics(c.DB)}
+	s.routes = s.table()
+	mux, err := s.newMux(s.routes)
+	if err != nil {
+		return nil, fmt.Errorf("routes: %w", err)
+	}
+	s.mux = mux
+	return s, nil
+}
+
+// Handler is the whole of it.
+func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
+
+const (
+	headerTimeout  = 5 * time.Second
+	idleTimeout    = 60 * time.Second
+	maxHeader      = 64 << 10
+	maxConnections = 1024
+)
+
+// HTTPServer is a server for addr with limits. It has no write timeout, which would cut off live pages;
+// bodies have their own deadline.
+func (s *Server) HTTPServer(addr string) *http.Server {
+	return &http.Server{Addr: addr, Handler: s.Handler(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn)}
+}
+
+// Listen listens on addr for up to 1,024 connections at a time; more wait to be accepted.
+func Listen(addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w; is another program using it? BURSAR_ADDR says where to listen", addr, err)
+	}
+	return netutil.LimitListener(l, maxConnections), nil
+}
