@@ -120,6 +120,9 @@ func (e *Environment) logger(level slog.Level) *slog.Logger {
 
 func (e *Environment) printf(format string, args ...any) { fmt.Fprintf(e.Stdout, format, args...) }
 
+// hint is for the person, not for the program that reads the output.
+func (e *Environment) hint(format string, args ...any) { fmt.Fprintf(e.Stderr, format+"\n", args...) }
+
 func (e *Environment) json(v any) error {
 	enc := json.NewEncoder(e.Stdout)
 	enc.SetIndent("", "  ")

@@ -54,7 +54,7 @@ func AddUser(ctx context.Context, d *db.DB, email string, role Role, url string)
 		if err != nil {
 			return err
 		}
-		return q.InsertSignInLink(ctx, db.InsertSignInLinkParams{TokenHash: hash(token), UserID: id,
+		return q.InsertSignInLink(ctx, db.InsertSignInLinkParams{TokenHash: hash(token), UserID: db.ID(id),
 			CreatedAt: db.Now(), ExpiresAt: db.At(time.Now().Add(linkLifetime))})
 	})
 	if err != nil {

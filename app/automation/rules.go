@@ -4,6 +4,7 @@ package automation
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"bursar/app/crm"
@@ -42,12 +43,21 @@ func Want(f customer.Facts, now time.Time) Wanted {
 			w.Tickets = append(w.Tickets, notActive(f, c))
 		}
 	}
-	if w.Contact != nil && w.Contact.Lifecycle == crm.Churned {
-		last := f.Subscriptions[len(f.Subscriptions)-1]
+	if last, ok := lastEnded(f); ok && w.Contact.Lifecycle == crm.Churned {
 		w.Notes = append(w.Notes, crm.Note{CustomerID: f.Record.ID, Cause: "churned:" + last.ID,
 			Text: fmt.Sprintf("Cancelled %s on %s.", customer.PlanName(last), day(endOf(last)))})
 	}
 	return w
+}
+
+// lastEnded is the newest subscription that was cancelled. One whose first payment never came is no loss.
+func lastEnded(f customer.Facts) (last db.Subscription, ok bool) {
+	for _, s := range slices.Backward(f.Subscriptions) {
+		if s.Status == "canceled" {
+			return s, true
+		}
+	}
+	return last, false
 }
 
 // NextLook is when Want or the access will change without anything happening, zero if never.

@@ -140,7 +140,7 @@ func (b *Billing) findCustomer(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("read event %s: %w", id, err)
 	}
-	customer, err := b.DB.Read().CustomerOfObjects(ctx, row.Charge, row.PaymentIntent, row.Invoice)
+	customer, err := b.DB.Read().CustomerOfObjects(ctx, row.Charge, row.Invoice, row.PaymentIntent)
 	if errors.Is(err, db.ErrNoRows) && b.Stripe != nil {
 		customer, err = b.askForCustomer(ctx, row)
 	}
@@ -154,8 +154,12 @@ func (b *Billing) findCustomer(ctx context.Context, id string) error {
 }
 
 func (b *Billing) askForCustomer(ctx context.Context, row db.Event) (string, error) {
-	if until, reason, err := queue.OpenUntil(ctx, b.DB.Read(), system); err != nil || !until.IsZero() {
-		return "", errors.Join(err, queue.Snooze(until, errors.New(reason)))
+	until, reason, err := queue.OpenUntil(ctx, b.DB.Read(), system)
+	if err != nil {
+		return "", err
+	}
+	if !until.IsZero() {
+		return "", queue.Snooze(until, errors.New(reason))
 	}
 	e, err := stripe.DecodeEvent(row.Payload)
 	if err != nil {

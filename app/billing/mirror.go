@@ -92,16 +92,14 @@ func saveDispute(ctx context.Context, q *db.Queries, id int64, cus string, o str
 }
 
 func saveCheckout(ctx context.Context, q *db.Queries, id int64, cus string, o stripe.Checkout) error {
-	completed := db.At(o.CompletedAt)
-	if completed.IsZero() && o.Status == "complete" {
-		at, err := q.CheckoutCompletedAt(ctx, o.ID)
-		if errors.Is(err, db.ErrNoRows) {
-			at, err = db.At(o.CreatedAt), nil // the event never came: the buyer opened it not much earlier
-		}
-		if err != nil {
-			return err
-		}
-		completed = at
+	// The session does not say when it was completed, only the event does. Without it what is left is when
+	// the buyer opened the session.
+	completed, err := q.CheckoutCompletedAt(ctx, o.ID)
+	if errors.Is(err, db.ErrNoRows) {
+		completed, err = db.At(o.CompletedAt), nil
+	}
+	if err != nil {
+		return err
 	}
 	return q.SaveCheckout(ctx, db.SaveCheckoutParams{ID: o.ID, StripeCustomer: cus, CustomerID: id, UserID: userOf(o), Mode: o.Mode, Status: o.Status,
 		PaymentStatus: o.PaymentStatus, PaymentFailed: o.PaymentFailed, Subscription: o.Subscription, Amount: o.Amount, Currency: o.Currency,

@@ -64,5 +64,8 @@ func (b *Billing) fold(ctx context.Context, id string) (stripe.State, error) {
 	if state.Customer.ID == "" {
 		state.Customer.ID = id
 	}
+	if state.Customer.CreatedAt.IsZero() && !known.ConfirmedAt.IsZero() {
+		state.Customer.Name, state.Customer.Email = "", "" // guessed from an invoice or checkout: the API knows better
+	}
 	return state, nil
 }

@@ -48,27 +48,37 @@ func (b *Billing) write(ctx context.Context, q *db.Queries, s stripe.State) erro
 	return b.Change(ctx, q, id, func() error { return b.mirror(ctx, q, id, s) })
 }
 
-// bind finds the canonical customer by the Stripe customer and by whatever user of the product the
-// purchase names: the checkout first, then metadata.
+// bind finds or makes the canonical customer by the Stripe customer and by whatever user of the product
+// the purchases name.
 func bind(ctx context.Context, q *db.Queries, s stripe.State) (id int64, err error) {
-	users := []string{""}
-	for _, c := range s.Checkouts {
-		users = append(users, userOf(c))
-	}
-	for _, sub := range s.Subscriptions {
-		users = append(users, sub.Metadata["user_id"])
-	}
-	users = append(users, s.Customer.Metadata["user_id"])
-	for i, user := range users {
-		if i > 0 && (user == "" || slices.Contains(users[:i], user)) {
-			continue
-		}
+	for _, user := range usersOf(s) {
 		id, err = customer.Bind(ctx, q, s.Customer.ID, user)
 		if err != nil && !errors.Is(err, customer.ErrTwoPeople) { // the reconciler shows those to a person
 			return 0, err
 		}
 	}
 	return id, nil
+}
+
+// usersOf are the users named by checkouts, then by metadata, each once; one blank if nobody is named.
+func usersOf(s stripe.State) []string {
+	var users []string
+	add := func(user string) {
+		if user != "" && !slices.Contains(users, user) {
+			users = append(users, user)
+		}
+	}
+	for _, c := range s.Checkouts {
+		add(userOf(c))
+	}
+	for _, sub := range s.Subscriptions {
+		add(sub.Metadata["user_id"])
+	}
+	add(s.Customer.Metadata["user_id"])
+	if len(users) == 0 {
+		return []string{""}
+	}
+	return users
 }
 
 func userOf(c stripe.Checkout) string {

@@ -3,6 +3,7 @@ package crm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -93,8 +94,14 @@ func Handle(w *queue.Worker, d *db.DB, c CRM) {
 	queue.Handle(w, o, func(ctx context.Context, a WriteNote) error { return c.AddNote(ctx, a.Note) })
 }
 
-// saveContact writes a contact and remembers its id over there.
+// saveContact writes a contact and remembers its id over there. A customer who was joined with another in
+// the meantime has no contact any more: the other's is written by a job of its own.
 func saveContact(ctx context.Context, d *db.DB, c CRM, contact Contact) error {
+	if _, err := d.Read().CustomerByID(ctx, contact.CustomerID); errors.Is(err, db.ErrNoRows) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("read customer %d: %w", contact.CustomerID, err)
+	}
 	remoteID, err := c.SaveContact(ctx, contact)
 	if err != nil {
 		return fmt.Errorf("write the contact of customer %d: %w", contact.CustomerID, err)

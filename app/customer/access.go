@@ -84,7 +84,9 @@ func accessWhileLive(s db.Subscription, now time.Time) Access {
 	a := Access{Level: Full, Reason: "the subscription is active"}
 	if s.Status == "trialing" {
 		a.Reason = "the trial is running"
-		a.Until = s.TrialEndAt.Time
+		if now.Before(s.TrialEndAt.Time) {
+			a.Until = s.TrialEndAt.Time
+		}
 	}
 	if s.PauseBehavior != "" {
 		a.Reason = "the subscription is active, collection is paused"

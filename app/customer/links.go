@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"bursar/app/db"
 )
@@ -40,7 +41,7 @@ func Bind(ctx context.Context, q *db.Queries, stripeID, user string) (int64, err
 }
 
 // BindUser finds or makes the canonical customer of a user of the product, who may have come as an
-// anonymous visitor first.
+// anonymous visitor first. A visitor who is another user already, as on a shared computer, says nothing.
 func BindUser(ctx context.Context, q *db.Queries, user, anonymous string) (int64, error) {
 	id, err := linked(ctx, q, "user", user)
 	if err != nil {
@@ -49,6 +50,11 @@ func BindUser(ctx context.Context, q *db.Queries, user, anonymous string) (int64
 	if id == 0 {
 		if id, err = linked(ctx, q, "anonymous", anonymous); err != nil {
 			return 0, err
+		}
+		if known, err := isUser(ctx, q, id); err != nil {
+			return 0, err
+		} else if known {
+			id = 0
 		}
 	}
 	if id == 0 {
@@ -88,16 +94,23 @@ func linked(ctx context.Context, q *db.Queries, system, remoteID string) (int64,
 // join makes the two customers of one purchase one: the Stripe customer came before anything said whose
 // it is. Where it belongs to another user already, they stay apart.
 func join(ctx context.Context, q *db.Queries, byStripe, byUser int64, stripeID, user string) (int64, error) {
-	links, err := q.LinksOfCustomer(ctx, byStripe)
+	known, err := isUser(ctx, q, byStripe)
 	if err != nil {
 		return 0, err
 	}
-	for _, l := range links {
-		if l.System == "user" {
-			return byStripe, fmt.Errorf("%w: %s of customer %d names user %s of customer %d", ErrTwoPeople, stripeID, byStripe, user, byUser)
-		}
+	if known {
+		return byStripe, fmt.Errorf("%w: %s of customer %d names user %s of customer %d", ErrTwoPeople, stripeID, byStripe, user, byUser)
 	}
 	return byUser, merge(ctx, q, byStripe, byUser)
+}
+
+// isUser says that a customer is a known user of the product.
+func isUser(ctx context.Context, q *db.Queries, id int64) (bool, error) {
+	links, err := q.LinksOfCustomer(ctx, id)
+	if err != nil {
+		return false, fmt.Errorf("read the links of customer %d: %w", id, err)
+	}
+	return slices.ContainsFunc(links, func(l db.Link) bool { return l.System == "user" }), nil
 }
 
 // merge moves everything of one customer to another and removes the first.
@@ -116,6 +129,7 @@ func merge(ctx context.Context, q *db.Queries, from, into int64) error {
 		func() error { return q.MoveTasks(ctx, into, from) },
 		func() error { return q.MoveNotes(ctx, into, from) },
 		func() error { return q.MoveFindings(ctx, db.ID(into), db.ID(from)) },
+		func() error { return q.MoveJobs(ctx, into, from) },
 		func() error { return q.MoveContact(ctx, into, from) },
 		func() error { return q.DeleteContactOf(ctx, from) },
 		func() error { return q.DeleteCustomer(ctx, from) },

@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 )
 
 const aPIKeyByHash = `-- name: APIKeyByHash :one
@@ -58,7 +59,7 @@ INSERT INTO sign_in_links (token_hash, user_id, created_at, expires_at) VALUES (
 
 type InsertSignInLinkParams struct {
 	TokenHash []byte
-	UserID    int64
+	UserID    sql.NullInt64
 	CreatedAt Time
 	ExpiresAt Time
 }
@@ -94,7 +95,7 @@ func (q *Queries) TouchAPIKey(ctx context.Context, now Time, iD int64) error {
 }
 
 const userByEmail = `-- name: UserByEmail :one
-SELECT id, email, role, created_at FROM users WHERE email = ?
+SELECT id, email, role, password_hash, disabled_at, created_at FROM users WHERE email = ?
 `
 
 func (q *Queries) UserByEmail(ctx context.Context, email string) (User, error) {
@@ -104,6 +105,8 @@ func (q *Queries) UserByEmail(ctx context.Context, email string) (User, error) {
 		&i.ID,
 		&i.Email,
 		&i.Role,
+		&i.PasswordHash,
+		&i.DisabledAt,
 		&i.CreatedAt,
 	)
 	return i, err

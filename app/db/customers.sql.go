@@ -375,6 +375,20 @@ func (q *Queries) MoveInvoices(ctx context.Context, intoID int64, fromID int64) 
 	return err
 }
 
+const moveJobs = `-- name: MoveJobs :exec
+UPDATE jobs SET args = json_replace(args, '$.Ticket.CustomerID', CAST(?1 AS INTEGER), '$.Task.CustomerID', CAST(?1 AS INTEGER),
+  '$.Note.CustomerID', CAST(?1 AS INTEGER))
+WHERE state NOT IN ('completed', 'cancelled') AND kind IN ('sync_ticket', 'sync_task', 'write_note')
+  AND CAST(COALESCE(json_extract(args, '$.Ticket.CustomerID'), json_extract(args, '$.Task.CustomerID'), json_extract(args, '$.Note.CustomerID'))
+    AS INTEGER) = CAST(?2 AS INTEGER)
+`
+
+// What is queued for the one customer is done for the other. A contact has a job of its own for each customer.
+func (q *Queries) MoveJobs(ctx context.Context, intoID int64, fromID int64) error {
+	_, err := q.db.ExecContext(ctx, moveJobs, intoID, fromID)
+	return err
+}
+
 const moveLinks = `-- name: MoveLinks :exec
 UPDATE links SET customer_id = ?1 WHERE customer_id = ?2
 `

@@ -44,20 +44,27 @@ func (q *Queries) CountEventsOfNobody(ctx context.Context) (int64, error) {
 }
 
 const customerOfObjects = `-- name: CustomerOfObjects :one
+SELECT stripe_customer FROM charges WHERE charges.id = ?1
+UNION ALL
+SELECT stripe_customer FROM invoices WHERE invoices.id = ?2
+UNION ALL
 SELECT e.customer FROM events e
-WHERE e.customer <> '' AND (
-     (CAST(?1 AS TEXT) <> '' AND (e.object_id = ?1 OR e.charge = ?1))
-  OR (CAST(?2 AS TEXT) <> '' AND (e.object_id = ?2 OR e.payment_intent = ?2))
-  OR (CAST(?3 AS TEXT) <> '' AND e.object_id = ?3))
+WHERE e.customer <> '' AND e.ignored = '' AND e.object_id <> ''
+  AND (e.object_id = ?1 OR e.object_id = ?3 OR e.object_id = ?2)
+UNION ALL
+SELECT e.customer FROM events e
+WHERE e.customer <> '' AND e.ignored = ''
+  AND (e.charge <> '' AND e.charge = ?1 OR e.payment_intent <> '' AND e.payment_intent = ?3)
 LIMIT 1
 `
 
-// The Stripe customer whose events or mirror name one of these ids.
-func (q *Queries) CustomerOfObjects(ctx context.Context, charge string, paymentIntent string, invoice string) (string, error) {
-	row := q.db.QueryRowContext(ctx, customerOfObjects, charge, paymentIntent, invoice)
-	var customer string
-	err := row.Scan(&customer)
-	return customer, err
+// The Stripe customer whose mirror or events name one of these ids. The last part is a scan, for the rare
+// rest: a refund or dispute that arrives before the first sync of its customer.
+func (q *Queries) CustomerOfObjects(ctx context.Context, charge string, invoice string, paymentIntent string) (string, error) {
+	row := q.db.QueryRowContext(ctx, customerOfObjects, charge, invoice, paymentIntent)
+	var stripe_customer string
+	err := row.Scan(&stripe_customer)
+	return stripe_customer, err
 }
 
 const eventByID = `-- name: EventByID :one
@@ -96,7 +103,9 @@ SELECT o.seq, o.id, o.type, o.api_version, o.account, o.livemode, o.object_type,
 WHERE o.customer = '' AND o.ignored = '' AND o.created_at >= ?2 AND (
      (o.charge <> '' AND o.charge IN (
         SELECT c.object_id FROM events c WHERE c.customer = ?1
-        UNION SELECT c.charge FROM events c WHERE c.customer = ?1))
+        UNION SELECT c.charge FROM events c WHERE c.customer = ?1
+        UNION SELECT ch.id FROM stripe_customers sc JOIN charges ch ON ch.customer_id = sc.customer_id AND ch.stripe_customer = sc.id
+        WHERE sc.id = ?1))
   OR (o.payment_intent <> '' AND o.payment_intent IN (
         SELECT c.object_id FROM events c WHERE c.customer = ?1
         UNION SELECT c.payment_intent FROM events c WHERE c.customer = ?1))
@@ -105,7 +114,7 @@ WHERE o.customer = '' AND o.ignored = '' AND o.created_at >= ?2 AND (
 `
 
 // Everything stored about one Stripe customer since a time: events that name it, and those without
-// a customer whose charge, payment or invoice one of its events names.
+// a customer whose charge, payment or invoice one of its events names, or whose charge the API told of.
 func (q *Queries) EventsOfCustomer(ctx context.Context, customer string, since Time) ([]Event, error) {
 	rows, err := q.db.QueryContext(ctx, eventsOfCustomer, customer, since)
 	if err != nil {

@@ -120,7 +120,8 @@ func (q *Queries) CheckoutByID(ctx context.Context, id string) (Checkout, error)
 }
 
 const checkoutCompletedAt = `-- name: CheckoutCompletedAt :one
-SELECT e.created_at FROM events e WHERE e.object_id = ? AND e.type = 'checkout.session.completed' AND e.customer <> '' LIMIT 1
+SELECT e.created_at FROM events e WHERE e.object_id = ? AND e.type = 'checkout.session.completed' AND e.customer <> '' AND e.ignored = ''
+ORDER BY e.created_at LIMIT 1
 `
 
 // When Stripe says a checkout was completed; the object itself does not tell.
@@ -362,8 +363,9 @@ func (q *Queries) RefundsOf(ctx context.Context, customerID int64) ([]Refund, er
 const saveCharge = `-- name: SaveCharge :exec
 INSERT INTO charges (id, stripe_customer, customer_id, invoice, payment_intent, status, amount, amount_refunded, currency, disputed, failure_code, failure_message, receipt_url, created_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET stripe_customer = excluded.stripe_customer, customer_id = excluded.customer_id, invoice = excluded.invoice,
-  payment_intent = excluded.payment_intent, status = excluded.status, amount = excluded.amount, amount_refunded = excluded.amount_refunded,
+ON CONFLICT (id) DO UPDATE SET stripe_customer = excluded.stripe_customer, customer_id = excluded.customer_id,
+  invoice = CASE excluded.invoice WHEN '' THEN invoice ELSE excluded.invoice END,
+  payment_intent = CASE excluded.payment_intent WHEN '' THEN payment_intent ELSE excluded.payment_intent END, status = excluded.status, amount = excluded.amount, amount_refunded = excluded.amount_refunded,
   currency = excluded.currency, disputed = excluded.disputed, failure_code = excluded.failure_code, failure_message = excluded.failure_message,
   receipt_url = excluded.receipt_url, created_at = excluded.created_at
 `
@@ -385,6 +387,7 @@ type SaveChargeParams struct {
 	CreatedAt      Time
 }
 
+// What it paid never changes back to unknown: newer versions of its events do not tell.
 func (q *Queries) SaveCharge(ctx context.Context, arg SaveChargeParams) error {
 	_, err := q.db.ExecContext(ctx, saveCharge,
 		arg.ID,
@@ -495,7 +498,9 @@ INSERT INTO invoices (id, stripe_customer, customer_id, subscription, charge, pa
   attempts, failed, error, hosted_url, next_attempt_at, paid_at, created_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET stripe_customer = excluded.stripe_customer, customer_id = excluded.customer_id, subscription = excluded.subscription,
-  charge = excluded.charge, payment_intent = excluded.payment_intent, number = excluded.number, status = excluded.status,
+  charge = CASE excluded.charge WHEN '' THEN charge ELSE excluded.charge END,
+  payment_intent = CASE excluded.payment_intent WHEN '' THEN payment_intent ELSE excluded.payment_intent END,
+  number = excluded.number, status = excluded.status,
   billing_reason = excluded.billing_reason, amount_due = excluded.amount_due, amount_paid = excluded.amount_paid, currency = excluded.currency,
   attempts = excluded.attempts, failed = excluded.failed, error = excluded.error, hosted_url = excluded.hosted_url,
   next_attempt_at = excluded.next_attempt_at, paid_at = excluded.paid_at, created_at = excluded.created_at
@@ -523,6 +528,7 @@ type SaveInvoiceParams struct {
 	CreatedAt      Time
 }
 
+// What paid it never changes back to unknown: newer versions of its events do not tell.
 func (q *Queries) SaveInvoice(ctx context.Context, arg SaveInvoiceParams) error {
 	_, err := q.db.ExecContext(ctx, saveInvoice,
 		arg.ID,
@@ -590,8 +596,9 @@ INSERT INTO stripe_customers (id, customer_id, name, email, deleted, source, as_
 ON CONFLICT (id) DO UPDATE SET customer_id = excluded.customer_id,
   name = CASE excluded.name WHEN '' THEN stripe_customers.name ELSE excluded.name END,
   email = CASE excluded.email WHEN '' THEN stripe_customers.email ELSE excluded.email END,
-  deleted = excluded.deleted, source = excluded.source, as_of_at = excluded.as_of_at,
-  confirmed_at = max(stripe_customers.confirmed_at, excluded.confirmed_at)
+  deleted = max(stripe_customers.deleted, excluded.deleted), source = excluded.source, as_of_at = excluded.as_of_at,
+  confirmed_at = max(stripe_customers.confirmed_at, excluded.confirmed_at),
+  created_at = CASE excluded.created_at WHEN 0 THEN stripe_customers.created_at ELSE excluded.created_at END
 `
 
 type SaveStripeCustomerParams struct {
@@ -606,7 +613,8 @@ type SaveStripeCustomerParams struct {
 	CreatedAt   Time
 }
 
-// A blank name or e-mail, as a deleted customer has, never wipes a known one.
+// A blank name or e-mail, as a deleted customer has, never wipes a known one, nor does an event that does
+// not tell the creation. Deletion is final: a reading of later events alone does not know of it.
 func (q *Queries) SaveStripeCustomer(ctx context.Context, arg SaveStripeCustomerParams) error {
 	_, err := q.db.ExecContext(ctx, saveStripeCustomer,
 		arg.ID,

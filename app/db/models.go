@@ -17,6 +17,18 @@ type ApiKey struct {
 	LastUsedAt Time
 }
 
+type Audit struct {
+	ID        int64
+	CreatedAt Time
+	Actor     string
+	Role      string
+	Address   string
+	Action    string
+	Target    string
+	Outcome   string
+	Detail    string
+}
+
 type Charge struct {
 	ID             string
 	StripeCustomer string
@@ -93,6 +105,11 @@ type Customer struct {
 	CreatedAt           Time
 	UpdatedAt           Time
 	SyncedAt            Time
+}
+
+type CustomerSearch struct {
+	Name  string
+	Email string
 }
 
 type Dispute struct {
@@ -262,9 +279,16 @@ type Schedule struct {
 	LastDay  string
 }
 
-type SignInLink struct {
+type Session struct {
 	TokenHash []byte
 	UserID    int64
+	CreatedAt Time
+	SeenAt    Time
+}
+
+type SignInLink struct {
+	TokenHash []byte
+	UserID    sql.NullInt64
 	CreatedAt Time
 	ExpiresAt Time
 	UsedAt    Time
@@ -336,8 +360,10 @@ type Timeline struct {
 }
 
 type User struct {
-	ID        int64
-	Email     string
-	Role      string
-	CreatedAt Time
+	ID           int64
+	Email        string
+	Role         string
+	PasswordHash string
+	DisabledAt   Time
+	CreatedAt    Time
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -185,32 +186,25 @@ func TestASystemThatFailsAgainAfterItsPauseIsLeftAloneAtOnce(t *testing.T) {
 func TestRefusedCredentialsDoNotUseUpAttempts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := newDB(t)
-		w, _ := newWorker(d)
-		asked, mended := 0, false
-		queue.Handle(w, queue.Options{System: "crm"}, func(context.Context, push) error {
-			asked++
-			if mended {
-				return nil
-			}
-			return refused()
-		})
-		stop := start(t, w)
+		c := newCRM(t)
 		began := time.Now()
-		insert(t, d, push{Contact: "ada"})
-		time.Sleep(100 * time.Minute)
-		job := only(t, d)
-		if job.State != queue.Retryable || job.Attempt != 0 || asked != 7 {
-			t.Errorf("after 100 minutes the job is %s (attempt %d) and the system was asked %d times, want retryable, 0, and 7", job.State, job.Attempt, asked)
+		pause := c.push(t, refused())
+		for range 40 {
+			time.Sleep(pause)
+			workOff(t, c.worker)
 		}
-		circuit, err := d.Read().CircuitOf(t.Context(), "crm")
+		job := only(t, c.DB)
+		if job.State != queue.Retryable || job.Attempt != 0 || c.asked != 41 {
+			t.Errorf("after ten hours the job is %s (attempt %d) and the system was asked %d times, want retryable, 0, and 41", job.State, job.Attempt, c.asked)
+		}
+		circuit, err := c.Read().CircuitOf(t.Context(), "crm")
 		if err != nil || !circuit.OpenedAt.Equal(began) {
 			t.Errorf("the circuit is open since %v (%v), want one opening, %v", circuit.OpenedAt, err, began)
 		}
-		mended = true
-		time.Sleep(20 * time.Minute)
-		stop()
-		if job := only(t, d); job.State != queue.Completed {
+		c.answer = nil
+		time.Sleep(pause)
+		workOff(t, c.worker)
+		if job := only(t, c.DB); job.State != queue.Completed {
 			t.Errorf("after the setting is mended the job is %s, want completed", job.State)
 		}
 	})
@@ -243,39 +237,40 @@ func TestAnOpenCircuitHoldsOnlyItsOwnJobs(t *testing.T) {
 	}
 }
 
-func TestAnOutageLosesNothing(t *testing.T) {
+func TestAnOutageOfTwoHoursLosesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := newDB(t)
 		w, _ := newWorker(d)
-		back := time.Now().Add(time.Hour)
-		asked := 0
+		back := time.Now().Add(2 * time.Hour)
+		var asked atomic.Int64
 		queue.Handle(w, queue.Options{System: "crm"}, func(context.Context, push) error {
-			asked++
+			asked.Add(1)
 			if time.Now().Before(back) {
 				return down(0)
 			}
 			return nil
 		})
-		stop := start(t, w)
-		for i := range 200 {
+		for i := range 60 {
 			insert(t, d, push{Contact: fmt.Sprint(i)})
 		}
-		time.Sleep(time.Hour)
-		if asked > 16*9 { // at most sixteen after each pause: 30 s, 1, 2, 4, 8, 15, 15, 15 min
-			t.Errorf("it was asked %d times in an hour", asked)
+		workFor := func(total time.Duration) {
+			for range total / (5 * time.Minute) {
+				workOff(t, w)
+				time.Sleep(5 * time.Minute)
+			}
 		}
-		time.Sleep(16 * time.Minute)
-		stop()
-		if left := 200 - count(t, d, queue.Completed); left > 50 {
-			t.Errorf("%d jobs are left a quarter of an hour after the system is back", left)
+		workFor(2 * time.Hour)
+		if n := asked.Load(); n > 13*16 { // sixteen at once, after pauses of 30 s, 1, 2, 4, 8 and then 15 min
+			t.Errorf("it was asked %d times in two hours", n)
 		}
-		for count(t, d, queue.Completed) < 200 {
-			time.Sleep(10 * time.Minute)
-			workOff(t, w)
+		workFor(20 * time.Minute)
+		if left := 60 - count(t, d, queue.Completed); left > 20 {
+			t.Errorf("%d jobs are left 20 minutes after the system is back", left)
 		}
-		if took := time.Since(back); took > 3*time.Hour {
-			t.Errorf("the last job is done %v after the system is back", took)
+		workFor(4 * time.Hour)
+		if n := count(t, d, queue.Completed); n != 60 {
+			t.Errorf("%d of 60 jobs are completed four hours after the system is back", n)
 		}
 	})
 }

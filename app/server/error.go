@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -58,7 +59,7 @@ func (s *Server) fail(w *response, r *http.Request, err error) {
 	if errors.As(err, &known) {
 		p.Status, p.Detail = known.Code, known.Msg
 	}
-	if r.Context().Err() != nil {
+	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
 		w.WriteHeader(statusGone)
 		return
 	}

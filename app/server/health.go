@@ -51,10 +51,9 @@ type ReconcileHealth struct {
 func (s *Server) health(w http.ResponseWriter, r *http.Request) error {
 	h := Health{Status: "ok", Database: "ok", Worker: "ok", Circuits: []CircuitHealth{}, Schedules: map[string]time.Time{}, Version: s.Version}
 	if err := s.readHealth(r.Context(), &h); err != nil {
-		s.Log.Error("the database is not healthy", "error", err)
 		h.Status, h.Database, h.Worker = "unavailable", "unavailable", "unknown"
 		w.Header().Set("Retry-After", retryAfter)
-		return writeJSON(w, http.StatusServiceUnavailable, h)
+		return errors.Join(err, writeJSON(w, http.StatusServiceUnavailable, h)) // for the log
 	}
 	if h.Queue.OldestDue > behindAfter.Seconds() {
 		h.Worker = "behind"

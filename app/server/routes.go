@@ -20,7 +20,23 @@ const (
 	Signed                  // Stripe: the handler checks the signature of the body
 	APIKey                  // a program with an API key
 	LoopbackOrAPIKey        // the same, and whoever is on this machine
+	SignedIn                // people, in any role
+	FinanceRole             // people of finance, and owners
+	OwnerRole               // owners
 )
+
+// admits says whether people of a role may.
+func (a Access) admits(role auth.Role) bool {
+	switch a {
+	case SignedIn:
+		return role != ""
+	case FinanceRole:
+		return role == auth.Finance || role == auth.Owner
+	case OwnerRole:
+		return role == auth.Owner
+	}
+	return false
+}
 
 // Route is one thing that can be asked for. Path is a pattern of http.ServeMux.
 type Route struct {
@@ -47,6 +63,9 @@ func (s *Server) table() []Route {
 			Route{"POST", "/api/webhooks/stripe", Signed, s.stripeWebhook},
 			Route{"POST", "/api/webhooks/stripe/{$}", Signed, s.stripeWebhook})
 	}
+	if s.pages != nil {
+		routes = append(routes, s.adminRoutes()...)
+	}
 	return routes
 }
 
@@ -58,7 +77,7 @@ func (s *Server) newMux(routes []Route) (*http.ServeMux, error) {
 		switch {
 		case route.Method == "" || route.Path == "" || route.Handler == nil:
 			return nil, fmt.Errorf("%s %s has no method, path or handler", route.Method, route.Path)
-		case route.Access < Public || route.Access > LoopbackOrAPIKey:
+		case route.Access < Public || route.Access > OwnerRole:
 			return nil, fmt.Errorf("%s %s does not say who may ask for it", route.Method, route.Path)
 		case slices.Contains(methods[route.Path], route.Method):
 			return nil, fmt.Errorf("%s %s is there twice", route.Method, route.Path)

@@ -5,6 +5,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -19,14 +20,19 @@ import (
 	"bursar/app/support"
 )
 
-// Config is what a Server is made of. All of it is needed but Secrets: without one there is no webhook.
+// Config is what a Server is made of. Without Secrets there is no webhook, without Files no pages; the
+// rest is needed.
 type Config struct {
-	DB      *db.DB
-	Billing *billing.Billing
-	Desk    support.Desk
-	Secrets []string // signing secrets of the Stripe endpoint: the current one and, while it is rolled, the previous
-	Version string
-	Log     *slog.Logger
+	DB       *db.DB
+	Billing  *billing.Billing
+	Desk     support.Desk
+	Secrets  []string // signing secrets of the Stripe endpoint: the current one and, while it is rolled, the previous
+	Version  string
+	Log      *slog.Logger
+	Files    fs.FS          // web/pages and web/assets
+	Location *time.Location // of the company
+	URL      string         // public address
+	Demo     *Demo          // the panel of bursar demo, nil elsewhere
 }
 
 // Server answers HTTP requests.
@@ -36,6 +42,7 @@ type Server struct {
 	mux         *http.ServeMux
 	crossOrigin http.CrossOriginProtection
 	metrics     *metrics
+	pages       *pages
 	bodies      sync.Pool // *bytes.Buffer, for the webhook
 }
 
@@ -46,6 +53,13 @@ func New(c Config) (*Server, error) {
 		return nil, errors.New("a signing secret of the Stripe webhook is empty; look for a stray comma in STRIPE_WEBHOOK_SECRET")
 	}
 	s := &Server{Config: c, metrics: newMetrics(c.DB)}
+	if c.Files != nil {
+		pages, err := newPages(c.Files, c.Location)
+		if err != nil {
+			return nil, err
+		}
+		s.pages = pages
+	}
 	s.routes = s.table()
 	mux, err := s.newMux(s.routes)
 	if err != nil {

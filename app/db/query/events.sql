@@ -16,14 +16,16 @@ ORDER BY seq DESC LIMIT @n;
 
 -- name: EventsOfCustomer :many
 -- Everything stored about one Stripe customer since a time: events that name it, and those without
--- a customer whose charge, payment or invoice one of its events names.
+-- a customer whose charge, payment or invoice one of its events names, or whose charge the API told of.
 SELECT e.* FROM events e WHERE e.customer = @customer AND e.ignored = '' AND e.created_at >= @since
 UNION ALL
 SELECT o.* FROM events o
 WHERE o.customer = '' AND o.ignored = '' AND o.created_at >= @since AND (
      (o.charge <> '' AND o.charge IN (
         SELECT c.object_id FROM events c WHERE c.customer = @customer
-        UNION SELECT c.charge FROM events c WHERE c.customer = @customer))
+        UNION SELECT c.charge FROM events c WHERE c.customer = @customer
+        UNION SELECT ch.id FROM stripe_customers sc JOIN charges ch ON ch.customer_id = sc.customer_id AND ch.stripe_customer = sc.id
+        WHERE sc.id = @customer))
   OR (o.payment_intent <> '' AND o.payment_intent IN (
         SELECT c.object_id FROM events c WHERE c.customer = @customer
         UNION SELECT c.payment_intent FROM events c WHERE c.customer = @customer))
@@ -31,12 +33,19 @@ WHERE o.customer = '' AND o.ignored = '' AND o.created_at >= @since AND (
         SELECT c.object_id FROM events c WHERE c.customer = @customer)));
 
 -- name: CustomerOfObjects :one
--- The Stripe customer whose events or mirror name one of these ids.
+-- The Stripe customer whose mirror or events name one of these ids. The last part is a scan, for the rare
+-- rest: a refund or dispute that arrives before the first sync of its customer.
+SELECT stripe_customer FROM charges WHERE charges.id = @charge
+UNION ALL
+SELECT stripe_customer FROM invoices WHERE invoices.id = @invoice
+UNION ALL
 SELECT e.customer FROM events e
-WHERE e.customer <> '' AND (
-     (CAST(@charge AS TEXT) <> '' AND (e.object_id = @charge OR e.charge = @charge))
-  OR (CAST(@payment_intent AS TEXT) <> '' AND (e.object_id = @payment_intent OR e.payment_intent = @payment_intent))
-  OR (CAST(@invoice AS TEXT) <> '' AND e.object_id = @invoice))
+WHERE e.customer <> '' AND e.ignored = '' AND e.object_id <> ''
+  AND (e.object_id = @charge OR e.object_id = @payment_intent OR e.object_id = @invoice)
+UNION ALL
+SELECT e.customer FROM events e
+WHERE e.customer <> '' AND e.ignored = ''
+  AND (e.charge <> '' AND e.charge = @charge OR e.payment_intent <> '' AND e.payment_intent = @payment_intent)
 LIMIT 1;
 
 -- name: CountEventsOfNobody :one

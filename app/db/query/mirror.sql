@@ -1,11 +1,13 @@
 -- name: SaveStripeCustomer :exec
--- A blank name or e-mail, as a deleted customer has, never wipes a known one.
+-- A blank name or e-mail, as a deleted customer has, never wipes a known one, nor does an event that does
+-- not tell the creation. Deletion is final: a reading of later events alone does not know of it.
 INSERT INTO stripe_customers (id, customer_id, name, email, deleted, source, as_of_at, confirmed_at, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET customer_id = excluded.customer_id,
   name = CASE excluded.name WHEN '' THEN stripe_customers.name ELSE excluded.name END,
   email = CASE excluded.email WHEN '' THEN stripe_customers.email ELSE excluded.email END,
-  deleted = excluded.deleted, source = excluded.source, as_of_at = excluded.as_of_at,
-  confirmed_at = max(stripe_customers.confirmed_at, excluded.confirmed_at);
+  deleted = max(stripe_customers.deleted, excluded.deleted), source = excluded.source, as_of_at = excluded.as_of_at,
+  confirmed_at = max(stripe_customers.confirmed_at, excluded.confirmed_at),
+  created_at = CASE excluded.created_at WHEN 0 THEN stripe_customers.created_at ELSE excluded.created_at END;
 
 -- name: StripeCustomer :one
 SELECT * FROM stripe_customers WHERE id = ?;
@@ -38,11 +40,14 @@ SELECT * FROM subscriptions WHERE id > @after AND status NOT IN ('canceled', 'in
 SELECT plan FROM subscriptions WHERE price = ? AND plan <> '' LIMIT 1;
 
 -- name: SaveInvoice :exec
+-- What paid it never changes back to unknown: newer versions of its events do not tell.
 INSERT INTO invoices (id, stripe_customer, customer_id, subscription, charge, payment_intent, number, status, billing_reason, amount_due, amount_paid, currency,
   attempts, failed, error, hosted_url, next_attempt_at, paid_at, created_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET stripe_customer = excluded.stripe_customer, customer_id = excluded.customer_id, subscription = excluded.subscription,
-  charge = excluded.charge, payment_intent = excluded.payment_intent, number = excluded.number, status = excluded.status,
+  charge = CASE excluded.charge WHEN '' THEN charge ELSE excluded.charge END,
+  payment_intent = CASE excluded.payment_intent WHEN '' THEN payment_intent ELSE excluded.payment_intent END,
+  number = excluded.number, status = excluded.status,
   billing_reason = excluded.billing_reason, amount_due = excluded.amount_due, amount_paid = excluded.amount_paid, currency = excluded.currency,
   attempts = excluded.attempts, failed = excluded.failed, error = excluded.error, hosted_url = excluded.hosted_url,
   next_attempt_at = excluded.next_attempt_at, paid_at = excluded.paid_at, created_at = excluded.created_at;
@@ -52,10 +57,12 @@ ON CONFLICT (id) DO UPDATE SET stripe_customer = excluded.stripe_customer, custo
 SELECT * FROM (SELECT * FROM invoices i WHERE i.customer_id = ? ORDER BY i.created_at DESC, i.id DESC LIMIT 100) ORDER BY created_at, id;
 
 -- name: SaveCharge :exec
+-- What it paid never changes back to unknown: newer versions of its events do not tell.
 INSERT INTO charges (id, stripe_customer, customer_id, invoice, payment_intent, status, amount, amount_refunded, currency, disputed, failure_code, failure_message, receipt_url, created_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET stripe_customer = excluded.stripe_customer, customer_id = excluded.customer_id, invoice = excluded.invoice,
-  payment_intent = excluded.payment_intent, status = excluded.status, amount = excluded.amount, amount_refunded = excluded.amount_refunded,
+ON CONFLICT (id) DO UPDATE SET stripe_customer = excluded.stripe_customer, customer_id = excluded.customer_id,
+  invoice = CASE excluded.invoice WHEN '' THEN invoice ELSE excluded.invoice END,
+  payment_intent = CASE excluded.payment_intent WHEN '' THEN payment_intent ELSE excluded.payment_intent END, status = excluded.status, amount = excluded.amount, amount_refunded = excluded.amount_refunded,
   currency = excluded.currency, disputed = excluded.disputed, failure_code = excluded.failure_code, failure_message = excluded.failure_message,
   receipt_url = excluded.receipt_url, created_at = excluded.created_at;
 
@@ -101,7 +108,8 @@ SELECT * FROM checkouts WHERE id = ?;
 
 -- name: CheckoutCompletedAt :one
 -- When Stripe says a checkout was completed; the object itself does not tell.
-SELECT e.created_at FROM events e WHERE e.object_id = ? AND e.type = 'checkout.session.completed' AND e.customer <> '' LIMIT 1;
+SELECT e.created_at FROM events e WHERE e.object_id = ? AND e.type = 'checkout.session.completed' AND e.customer <> '' AND e.ignored = ''
+ORDER BY e.created_at LIMIT 1;
 
 -- name: ActivateCheckouts :exec
 UPDATE checkouts SET activated_at = @now

@@ -100,6 +100,21 @@ CREATE TABLE customers (
   synced_at             INTEGER NOT NULL DEFAULT 0    -- when the effects of its state were queued last
 ) STRICT;
 CREATE INDEX customers_email ON customers (email COLLATE NOCASE);
+CREATE INDEX customers_access ON customers (access, id);
+CREATE INDEX customers_plan ON customers (plan, id);
+
+-- Finds a part of a name or e-mail among many: an index of every three letters in a row.
+CREATE VIRTUAL TABLE customer_search USING fts5 (name, email, content = 'customers', content_rowid = 'id', tokenize = 'trigram');
+CREATE TRIGGER customer_search_insert AFTER INSERT ON customers BEGIN
+  INSERT INTO customer_search (rowid, name, email) VALUES (new.id, new.name, new.email);
+END;
+CREATE TRIGGER customer_search_delete AFTER DELETE ON customers BEGIN
+  INSERT INTO customer_search (customer_search, rowid, name, email) VALUES ('delete', old.id, old.name, old.email);
+END;
+CREATE TRIGGER customer_search_update AFTER UPDATE OF name, email ON customers WHEN old.name <> new.name OR old.email <> new.email BEGIN
+  INSERT INTO customer_search (customer_search, rowid, name, email) VALUES ('delete', old.id, old.name, old.email);
+  INSERT INTO customer_search (rowid, name, email) VALUES (new.id, new.name, new.email);
+END;
 
 -- Which remote records are the same customer.
 CREATE TABLE links (
@@ -361,19 +376,42 @@ CREATE TABLE mails (
 
 -- The people who may sign in, and the programs that may ask.
 CREATE TABLE users (
-  id         INTEGER PRIMARY KEY,
-  email      TEXT    NOT NULL UNIQUE COLLATE NOCASE,
-  role       TEXT    NOT NULL CHECK (role IN ('owner', 'finance', 'support')),
-  created_at INTEGER NOT NULL
+  id            INTEGER PRIMARY KEY,
+  email         TEXT    NOT NULL UNIQUE COLLATE NOCASE,
+  role          TEXT    NOT NULL CHECK (role IN ('owner', 'finance', 'support')),
+  password_hash TEXT    NOT NULL DEFAULT '',          -- argon2id; '' until they chose one
+  disabled_at   INTEGER NOT NULL DEFAULT 0,
+  created_at    INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE sign_in_links (
   token_hash BLOB    NOT NULL PRIMARY KEY,            -- SHA-256; the token itself is shown once
-  user_id    INTEGER NOT NULL REFERENCES users (id),
+  user_id    INTEGER REFERENCES users (id),           -- NULL: whoever has it becomes the first owner
   created_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
   used_at    INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sessions (
+  token_hash BLOB    NOT NULL PRIMARY KEY,            -- SHA-256; a stolen file opens no session
+  user_id    INTEGER NOT NULL REFERENCES users (id),
+  created_at INTEGER NOT NULL,
+  seen_at    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_user ON sessions (user_id);
+
+-- Who did what on the pages, also what was denied.
+CREATE TABLE audit (
+  id         INTEGER PRIMARY KEY,
+  created_at INTEGER NOT NULL,
+  actor      TEXT    NOT NULL,                        -- e-mail, or bursar
+  role       TEXT    NOT NULL,
+  address    TEXT    NOT NULL,                        -- where the request came from
+  action     TEXT    NOT NULL,                        -- like jobs.retry
+  target     TEXT    NOT NULL,
+  outcome    TEXT    NOT NULL CHECK (outcome IN ('done', 'denied', 'failed')),
+  detail     TEXT    NOT NULL DEFAULT ''
+) STRICT;
 
 CREATE TABLE api_keys (
   id           INTEGER PRIMARY KEY,

@@ -1,0 +1,65 @@
+# Everything here needs Go and nothing else; what a check needs more, go fetches itself.
+.POSIX:
+
+# make build VERSION=v1.2.3; without it the binary names the commit it was built from.
+VERSION =
+# How long make fuzz spends on each target.
+FUZZTIME = 10s
+SQLC = go tool -modfile=.ci/tools.mod sqlc
+
+.PHONY: build test check format vet generated generate bench fuzz clean
+
+build:
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X bursar/app.release=$(VERSION)' -o bursar .
+
+# All checks, whichever of them fails, and then the tests.
+test:
+	@failed=0; race=-race; \
+	$(MAKE) -k -s check || failed=1; \
+	if ! why=$$(go build -race runtime/race 2>&1); then \
+		race=; \
+		echo "NOT RUN: the race detector; it needs cgo and a C compiler:"; \
+		echo "$$why"; \
+	fi; \
+	echo "go test $$race ./..."; \
+	go test $$race -timeout 4m ./... || failed=1; \
+	exit $$failed
+
+check: format vet generated
+
+format:
+	@echo gofmt; \
+	files=$$("$$(go env GOROOT)/bin/gofmt" -l .) || exit 1; \
+	if [ -n "$$files" ]; then echo "not formatted, run gofmt -w on:"; echo "$$files"; exit 1; fi
+
+vet:
+	go vet ./...
+
+# sqlc has a module file of its own: its 800 MB of dependencies are nobody's but this check's.
+generated:
+	@echo "generated code (the first time builds sqlc, which takes a minute or two)"; \
+	if ! why=$$($(SQLC) version 2>&1); then \
+		echo "NOT RUN: whether the code in app/db is what sqlc makes of schema.sql and app/db/query; sqlc could not be built:"; \
+		echo "$$why" | tail -n 3; \
+	elif ! $(SQLC) diff -f app/db/sqlc.yaml; then \
+		echo "app/db is not what sqlc makes of schema.sql and app/db/query: run make generate"; exit 1; \
+	fi
+
+generate:
+	$(SQLC) generate -f app/db/sqlc.yaml
+
+# Every benchmark is run from here.
+bench:
+	go test -run='^$$' -bench=. -benchmem ./app/...
+
+fuzz:
+	@for pkg in $$(go list ./app/...); do \
+		targets=$$(go test -list '^Fuzz' "$$pkg") || { echo "$$targets"; exit 1; }; \
+		for target in $$(echo "$$targets" | grep '^Fuzz'); do \
+			echo "$$pkg $$target"; \
+			go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) "$$pkg" || exit 1; \
+		done; \
+	done
+
+clean:
+	rm -f bursar

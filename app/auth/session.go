@@ -1,0 +1,8 @@
+package auth
+
+// User is somebody who is signed in.
+type User struct {
+	ID    int64
+	Email string
+	Role  Role
+}

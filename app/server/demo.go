@@ -1,0 +1,4 @@
+package server
+
+// Demo is the panel of bursar demo.
+type Demo struct{}

@@ -1,0 +1,5 @@
+package server
+
+import "net/http"
+
+func (s *Server) takeNotice(w http.ResponseWriter, r *http.Request) *notice { return nil }

@@ -1,0 +1,5 @@
+package server
+
+import "net/http"
+
+func (s *Server) activityPage(w http.ResponseWriter, r *http.Request) error { return badRequest("not there yet") }
