@@ -48,13 +48,8 @@ func BindUser(ctx context.Context, q *db.Queries, user, anonymous string) (int64
 		return 0, err
 	}
 	if id == 0 {
-		if id, err = linked(ctx, q, "anonymous", anonymous); err != nil {
+		if id, err = visitor(ctx, q, anonymous); err != nil {
 			return 0, err
-		}
-		if known, err := isUser(ctx, q, id); err != nil {
-			return 0, err
-		} else if known {
-			id = 0
 		}
 	}
 	if id == 0 {
@@ -63,6 +58,19 @@ func BindUser(ctx context.Context, q *db.Queries, user, anonymous string) (int64
 		}
 	}
 	return id, errors.Join(Link(ctx, q, id, "user", user), Link(ctx, q, id, "anonymous", anonymous))
+}
+
+// visitor is the customer of an anonymous visitor, 0 if that is unknown or a user already.
+func visitor(ctx context.Context, q *db.Queries, anonymous string) (int64, error) {
+	id, err := linked(ctx, q, "anonymous", anonymous)
+	if err != nil || id == 0 {
+		return 0, err
+	}
+	known, err := isUser(ctx, q, id)
+	if err != nil || known {
+		return 0, err
+	}
+	return id, nil
 }
 
 // Link says that a record of another system is this customer. A link that exists stays as it is.

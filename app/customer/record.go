@@ -94,11 +94,12 @@ func (f Facts) lastPayment() (last payment, paidAt db.Time) {
 	return last, paidAt
 }
 
-// afterwards is what became of a paid invoice: still paid, refunded or disputed.
+// afterwards is what became of a paid invoice: still paid, refunded or disputed. What a lost dispute took
+// back was not paid.
 func (f Facts) afterwards(charge, intent, invoice string, amount int64) string {
 	same := func(c, pi string) bool { return c != "" && c == charge || pi != "" && pi == intent }
-	for _, d := range f.OpenDisputes() {
-		if same(d.Charge, d.PaymentIntent) {
+	for _, d := range f.Disputes {
+		if (isOpen(d) || d.Status == "lost") && same(d.Charge, d.PaymentIntent) {
 			return "disputed"
 		}
 	}
@@ -165,14 +166,13 @@ func (f Facts) refunded(currency string) (sum int64) {
 	return sum
 }
 
-// OpenDisputes are those that are not decided yet
-// (https://docs.stripe.com/api/disputes/object#dispute_object-status).
+// OpenDisputes are those that are not decided yet.
 func (f Facts) OpenDisputes() []db.Dispute {
-	return slices.DeleteFunc(slices.Clone(f.Disputes), func(d db.Dispute) bool {
-		switch d.Status {
-		case "won", "lost", "warning_closed", "prevented":
-			return true
-		}
-		return false
-	})
+	return slices.DeleteFunc(slices.Clone(f.Disputes), func(d db.Dispute) bool { return !isOpen(d) })
+}
+
+// isOpen goes by https://docs.stripe.com/api/disputes/object#dispute_object-status; a status it does not
+// list is one to look at.
+func isOpen(d db.Dispute) bool {
+	return !slices.Contains([]string{"won", "lost", "warning_closed", "prevented"}, d.Status)
 }

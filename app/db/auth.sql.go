@@ -28,6 +28,75 @@ func (q *Queries) APIKeyByHash(ctx context.Context, hash []byte) (ApiKey, error)
 	return i, err
 }
 
+const countOtherOwners = `-- name: CountOtherOwners :one
+SELECT COUNT(*) FROM users WHERE role = 'owner' AND disabled_at = 0 AND password_hash <> '' AND id <> ?1
+`
+
+// Owners who can sign in, besides one user.
+func (q *Queries) CountOtherOwners(ctx context.Context, id int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countOtherOwners, id)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countUsers = `-- name: CountUsers :one
+SELECT COUNT(*) FROM users
+`
+
+func (q *Queries) CountUsers(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countUsers)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const deleteExpiredLinks = `-- name: DeleteExpiredLinks :exec
+DELETE FROM sign_in_links WHERE expires_at <= ?1
+`
+
+func (q *Queries) DeleteExpiredLinks(ctx context.Context, now Time) error {
+	_, err := q.db.ExecContext(ctx, deleteExpiredLinks, now)
+	return err
+}
+
+const deleteOldSessions = `-- name: DeleteOldSessions :exec
+DELETE FROM sessions WHERE created_at <= ?1 OR seen_at <= ?2
+`
+
+func (q *Queries) DeleteOldSessions(ctx context.Context, begunBefore Time, idleSince Time) error {
+	_, err := q.db.ExecContext(ctx, deleteOldSessions, begunBefore, idleSince)
+	return err
+}
+
+const deleteSession = `-- name: DeleteSession :exec
+DELETE FROM sessions WHERE token_hash = ?
+`
+
+func (q *Queries) DeleteSession(ctx context.Context, tokenHash []byte) error {
+	_, err := q.db.ExecContext(ctx, deleteSession, tokenHash)
+	return err
+}
+
+const deleteSessionsOf = `-- name: DeleteSessionsOf :exec
+DELETE FROM sessions WHERE user_id = ?
+`
+
+func (q *Queries) DeleteSessionsOf(ctx context.Context, userID int64) error {
+	_, err := q.db.ExecContext(ctx, deleteSessionsOf, userID)
+	return err
+}
+
+const deleteUnusedLinks = `-- name: DeleteUnusedLinks :exec
+DELETE FROM sign_in_links WHERE user_id IS ?1 AND used_at = 0
+`
+
+// Those of one user, or with NULL those of the first owner.
+func (q *Queries) DeleteUnusedLinks(ctx context.Context, userID sql.NullInt64) error {
+	_, err := q.db.ExecContext(ctx, deleteUnusedLinks, userID)
+	return err
+}
+
 const insertAPIKey = `-- name: InsertAPIKey :execrows
 INSERT INTO api_keys (name, prefix, hash, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING
 `
@@ -46,6 +115,62 @@ func (q *Queries) InsertAPIKey(ctx context.Context, arg InsertAPIKeyParams) (int
 		arg.Prefix,
 		arg.Hash,
 		arg.CreatedAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const insertAudit = `-- name: InsertAudit :exec
+INSERT INTO audit (created_at, actor, role, address, action, target, outcome, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+`
+
+type InsertAuditParams struct {
+	CreatedAt Time
+	Actor     string
+	Role      string
+	Address   string
+	Action    string
+	Target    string
+	Outcome   string
+	Detail    string
+}
+
+func (q *Queries) InsertAudit(ctx context.Context, arg InsertAuditParams) error {
+	_, err := q.db.ExecContext(ctx, insertAudit,
+		arg.CreatedAt,
+		arg.Actor,
+		arg.Role,
+		arg.Address,
+		arg.Action,
+		arg.Target,
+		arg.Outcome,
+		arg.Detail,
+	)
+	return err
+}
+
+const insertSession = `-- name: InsertSession :execrows
+INSERT INTO sessions (token_hash, user_id, created_at, seen_at)
+SELECT CAST(?1 AS BLOB), users.id, CAST(?2 AS INTEGER), CAST(?2 AS INTEGER) FROM users
+WHERE users.id = ?3 AND users.password_hash = ?4 AND users.password_hash <> '' AND users.disabled_at = 0
+`
+
+type InsertSessionParams struct {
+	TokenHash    []byte
+	CreatedAt    int64
+	UserID       int64
+	PasswordHash string
+}
+
+// Zero rows: the user was disabled, or has another password since.
+func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, insertSession,
+		arg.TokenHash,
+		arg.CreatedAt,
+		arg.UserID,
+		arg.PasswordHash,
 	)
 	if err != nil {
 		return 0, err
@@ -85,6 +210,210 @@ func (q *Queries) InsertUser(ctx context.Context, email string, role string, cre
 	return id, err
 }
 
+const listAPIKeys = `-- name: ListAPIKeys :many
+SELECT id, name, prefix, hash, created_at, last_used_at FROM api_keys ORDER BY name
+`
+
+func (q *Queries) ListAPIKeys(ctx context.Context) ([]ApiKey, error) {
+	rows, err := q.db.QueryContext(ctx, listAPIKeys)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ApiKey
+	for rows.Next() {
+		var i ApiKey
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Prefix,
+			&i.Hash,
+			&i.CreatedAt,
+			&i.LastUsedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listAudit = `-- name: ListAudit :many
+SELECT id, created_at, actor, role, address, "action", target, outcome, detail FROM audit
+WHERE id < ?1 AND (CAST(?2 AS TEXT) = '' OR outcome = ?2) AND (CAST(?3 AS TEXT) = '' OR actor = ?3)
+ORDER BY id DESC LIMIT ?4
+`
+
+type ListAuditParams struct {
+	Before  int64
+	Outcome string
+	Actor   string
+	Count   int64
+}
+
+// Newest first, before an id; ” matches every outcome and everybody.
+func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]Audit, error) {
+	rows, err := q.db.QueryContext(ctx, listAudit,
+		arg.Before,
+		arg.Outcome,
+		arg.Actor,
+		arg.Count,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Audit
+	for rows.Next() {
+		var i Audit
+		if err := rows.Scan(
+			&i.ID,
+			&i.CreatedAt,
+			&i.Actor,
+			&i.Role,
+			&i.Address,
+			&i.Action,
+			&i.Target,
+			&i.Outcome,
+			&i.Detail,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listPeople = `-- name: ListPeople :many
+SELECT users.id, users.email, users.role, users.password_hash, users.disabled_at, users.created_at, CAST(COALESCE(MAX(sessions.seen_at), 0) AS INTEGER) AS last_seen_ms
+FROM users LEFT JOIN sessions ON sessions.user_id = users.id
+GROUP BY users.id ORDER BY users.email
+`
+
+type ListPeopleRow struct {
+	User       User
+	LastSeenMs int64
+}
+
+// Everybody, with when they were here last. There are no more of them than people in the company.
+func (q *Queries) ListPeople(ctx context.Context) ([]ListPeopleRow, error) {
+	rows, err := q.db.QueryContext(ctx, listPeople)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListPeopleRow
+	for rows.Next() {
+		var i ListPeopleRow
+		if err := rows.Scan(
+			&i.User.ID,
+			&i.User.Email,
+			&i.User.Role,
+			&i.User.PasswordHash,
+			&i.User.DisabledAt,
+			&i.User.CreatedAt,
+			&i.LastSeenMs,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sessionByHash = `-- name: SessionByHash :one
+SELECT users.id, users.email, users.role, sessions.created_at, sessions.seen_at
+FROM sessions JOIN users ON users.id = sessions.user_id
+WHERE sessions.token_hash = ?1 AND users.disabled_at = 0
+`
+
+type SessionByHashRow struct {
+	ID        int64
+	Email     string
+	Role      string
+	CreatedAt Time
+	SeenAt    Time
+}
+
+func (q *Queries) SessionByHash(ctx context.Context, tokenHash []byte) (SessionByHashRow, error) {
+	row := q.db.QueryRowContext(ctx, sessionByHash, tokenHash)
+	var i SessionByHashRow
+	err := row.Scan(
+		&i.ID,
+		&i.Email,
+		&i.Role,
+		&i.CreatedAt,
+		&i.SeenAt,
+	)
+	return i, err
+}
+
+const setUserDisabled = `-- name: SetUserDisabled :exec
+UPDATE users SET disabled_at = ?1 WHERE id = ?2
+`
+
+func (q *Queries) SetUserDisabled(ctx context.Context, disabledAt Time, iD int64) error {
+	_, err := q.db.ExecContext(ctx, setUserDisabled, disabledAt, iD)
+	return err
+}
+
+const setUserPassword = `-- name: SetUserPassword :exec
+UPDATE users SET password_hash = ?1 WHERE id = ?2
+`
+
+func (q *Queries) SetUserPassword(ctx context.Context, passwordHash string, iD int64) error {
+	_, err := q.db.ExecContext(ctx, setUserPassword, passwordHash, iD)
+	return err
+}
+
+const setUserRole = `-- name: SetUserRole :exec
+UPDATE users SET role = ?1 WHERE id = ?2
+`
+
+func (q *Queries) SetUserRole(ctx context.Context, role string, iD int64) error {
+	_, err := q.db.ExecContext(ctx, setUserRole, role, iD)
+	return err
+}
+
+const signInLinkByHash = `-- name: SignInLinkByHash :one
+SELECT sign_in_links.user_id, CAST(COALESCE(users.email, '') AS TEXT) AS email, CAST(COALESCE(users.role, '') AS TEXT) AS role
+FROM sign_in_links LEFT JOIN users ON users.id = sign_in_links.user_id
+WHERE sign_in_links.token_hash = ?1 AND sign_in_links.used_at = 0 AND sign_in_links.expires_at > ?2
+  AND COALESCE(users.disabled_at, 0) = 0
+`
+
+type SignInLinkByHashRow struct {
+	UserID sql.NullInt64
+	Email  string
+	Role   string
+}
+
+// A link that can be used: e-mail and role are empty on the link of the first owner.
+func (q *Queries) SignInLinkByHash(ctx context.Context, tokenHash []byte, now Time) (SignInLinkByHashRow, error) {
+	row := q.db.QueryRowContext(ctx, signInLinkByHash, tokenHash, now)
+	var i SignInLinkByHashRow
+	err := row.Scan(&i.UserID, &i.Email, &i.Role)
+	return i, err
+}
+
 const touchAPIKey = `-- name: TouchAPIKey :exec
 UPDATE api_keys SET last_used_at = ?1 WHERE id = ?2
 `
@@ -94,12 +423,52 @@ func (q *Queries) TouchAPIKey(ctx context.Context, now Time, iD int64) error {
 	return err
 }
 
+const touchSession = `-- name: TouchSession :exec
+UPDATE sessions SET seen_at = ?1 WHERE token_hash = ?2
+`
+
+func (q *Queries) TouchSession(ctx context.Context, now Time, tokenHash []byte) error {
+	_, err := q.db.ExecContext(ctx, touchSession, now, tokenHash)
+	return err
+}
+
+const useSignInLink = `-- name: UseSignInLink :execrows
+UPDATE sign_in_links SET used_at = ?1 WHERE token_hash = ?2 AND used_at = 0
+`
+
+// Zero rows: somebody was faster.
+func (q *Queries) UseSignInLink(ctx context.Context, now Time, tokenHash []byte) (int64, error) {
+	result, err := q.db.ExecContext(ctx, useSignInLink, now, tokenHash)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const userByEmail = `-- name: UserByEmail :one
 SELECT id, email, role, password_hash, disabled_at, created_at FROM users WHERE email = ?
 `
 
 func (q *Queries) UserByEmail(ctx context.Context, email string) (User, error) {
 	row := q.db.QueryRowContext(ctx, userByEmail, email)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Email,
+		&i.Role,
+		&i.PasswordHash,
+		&i.DisabledAt,
+		&i.CreatedAt,
+	)
+	return i, err
+}
+
+const userByID = `-- name: UserByID :one
+SELECT id, email, role, password_hash, disabled_at, created_at FROM users WHERE id = ?
+`
+
+func (q *Queries) UserByID(ctx context.Context, id int64) (User, error) {
+	row := q.db.QueryRowContext(ctx, userByID, id)
 	var i User
 	err := row.Scan(
 		&i.ID,

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -37,6 +38,7 @@ type DB struct {
 
 	writes  chan *write
 	commits chan struct{} // holds a token when something was committed since the last receive
+	kept    atomic.Uint64 // commits that kept at least one write
 	closed  chan struct{} // closed when the writer has ended
 	closing sync.Once
 	gate    sync.RWMutex // held for reading while a write is handed over, so that Close can't miss one
@@ -50,7 +52,8 @@ func Open(ctx context.Context, path, schema string) (*DB, error) {
 		return nil, err
 	}
 	// A pragma by Exec would set one pooled connection only: they all go into the DSN, busy_timeout first.
-	dsn := fileURI(path) + "?_txlock=immediate&_pragma=busy_timeout(5000)" +
+	// mode=rw keeps a reader from making an empty file where somebody moved ours away.
+	dsn := fileURI(path) + "?mode=rw&_txlock=immediate&_pragma=busy_timeout(5000)" +
 		"&_pragma=page_size(8192)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=trusted_schema(0)"
 	writer, err := sql.Open("sqlite", dsn)
 	if err != nil {
@@ -129,6 +132,9 @@ func (d *DB) Path() string { return d.path }
 // Committed receives after one or more commits of this process, for whoever waits for new rows.
 func (d *DB) Committed() <-chan struct{} { return d.commits }
 
+// Commits counts the commits of this process: as long as it stays the same, this process stored nothing.
+func (d *DB) Commits() uint64 { return d.kept.Load() }
+
 // Read gives the queries outside a transaction, on connections that cannot write.
 func (d *DB) Read() *Queries { return d.reads }
 
@@ -154,7 +160,7 @@ func copyFile(ctx context.Context, from, to string) (err error) {
 			err = errors.Join(err, os.Remove(to))
 		}
 	}()
-	source, err := sql.Open("sqlite", fileURI(from)+"?_pragma=busy_timeout(5000)")
+	source, err := sql.Open("sqlite", fileURI(from)+"?mode=rw&_pragma=busy_timeout(5000)")
 	if err != nil {
 		return err
 	}

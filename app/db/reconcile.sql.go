@@ -12,13 +12,13 @@ import (
 
 const countChurned = `-- name: CountChurned :one
 SELECT CAST(COUNT(DISTINCT s.customer_id) AS INTEGER) FROM subscriptions s
-WHERE s.ended_at >= ?1 AND NOT EXISTS (
+WHERE s.ended_at >= ?1 AND s.ended_at < ?2 AND s.status = 'canceled' AND NOT EXISTS (
   SELECT 1 FROM subscriptions o WHERE o.customer_id = s.customer_id AND o.status NOT IN ('canceled', 'incomplete_expired'))
 `
 
-// Customers whose last subscription ended since a time.
-func (q *Queries) CountChurned(ctx context.Context, since Time) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countChurned, since)
+// Customers whose last subscription ended in a time. One that was never paid is none.
+func (q *Queries) CountChurned(ctx context.Context, since Time, until Time) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countChurned, since, until)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -91,13 +91,14 @@ func (q *Queries) CountIgnoredSince(ctx context.Context, since Time) ([]CountIgn
 
 const countNewCustomers = `-- name: CountNewCustomers :one
 SELECT CAST(COUNT(DISTINCT s.customer_id) AS INTEGER) FROM subscriptions s
-WHERE s.created_at >= ?1 AND s.status IN ('active', 'trialing', 'past_due')
-  AND NOT EXISTS (SELECT 1 FROM subscriptions o WHERE o.customer_id = s.customer_id AND o.created_at < ?1)
+WHERE s.created_at >= ?1 AND s.created_at < ?2 AND s.status IN ('active', 'trialing', 'past_due')
+  AND NOT EXISTS (SELECT 1 FROM subscriptions o
+    WHERE o.customer_id = s.customer_id AND o.created_at < ?1 AND o.status <> 'incomplete_expired')
 `
 
-// Customers whose first subscription began since a time and is alive.
-func (q *Queries) CountNewCustomers(ctx context.Context, since Time) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countNewCustomers, since)
+// Customers whose first subscription that came to life began in a time, and is alive.
+func (q *Queries) CountNewCustomers(ctx context.Context, since Time, until Time) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countNewCustomers, since, until)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -155,7 +156,7 @@ func (q *Queries) FailStaleRuns(ctx context.Context, now Time) error {
 
 const failedInvoices = `-- name: FailedInvoices :many
 SELECT i.id, i.stripe_customer, i.customer_id, i.subscription, i.charge, i.payment_intent, i.number, i.status, i.billing_reason, i.amount_due, i.amount_paid, i.currency, i.attempts, i.failed, i.error, i.hosted_url, i.next_attempt_at, i.paid_at, i.created_at, c.name AS customer_name, c.email AS customer_email FROM invoices i JOIN customers c ON c.id = i.customer_id
-WHERE i.failed = 1 ORDER BY i.created_at DESC LIMIT 100
+WHERE i.failed = 1 ORDER BY i.created_at DESC
 `
 
 type FailedInvoicesRow struct {
@@ -228,8 +229,12 @@ func (q *Queries) FailedInvoices(ctx context.Context) ([]FailedInvoicesRow, erro
 }
 
 const findingsOfRun = `-- name: FindingsOfRun :many
-SELECT f.id, f.run_id, f.kind, f.subject, f.customer_id, f.expected, f.actual, f.repair, f.job_kind, f.job_key, f.state, f.seen, f.first_at, f.last_at, f.fixed_at, CAST(COALESCE(c.name, '') AS TEXT) AS customer_name, CAST(COALESCE(c.email, '') AS TEXT) AS customer_email
-FROM findings f LEFT JOIN customers c ON c.id = f.customer_id
+SELECT f.id, f.run_id, f.kind, f.subject, f.customer_id, f.expected, f.actual, f.repair, f.job_kind, f.job_key, f.state, f.seen, f.first_at, f.last_at, f.fixed_at, CAST(COALESCE(c.id, 0) AS INTEGER) AS known_id,
+  CAST(COALESCE(c.name, '') AS TEXT) AS customer_name, CAST(COALESCE(c.email, '') AS TEXT) AS customer_email,
+  CAST(EXISTS (SELECT 1 FROM jobs j WHERE j.kind = f.job_kind AND j.key = f.job_key
+    AND (j.state IN ('available', 'retryable') AND j.state = 'available' OR j.state = 'running')) AS INTEGER) AS under_way
+FROM findings f LEFT JOIN customers c ON c.id = COALESCE(f.customer_id,
+  (SELECT l.customer_id FROM links l WHERE l.system = 'stripe' AND l.remote_id = f.job_key))
 WHERE f.run_id = ? ORDER BY f.repair DESC, f.kind, f.id
 `
 
@@ -249,10 +254,13 @@ type FindingsOfRunRow struct {
 	FirstAt       Time
 	LastAt        Time
 	FixedAt       Time
+	KnownID       int64
 	CustomerName  string
 	CustomerEmail string
+	UnderWay      int64
 }
 
+// A Stripe customer that was not known has one of ours once it is repaired.
 func (q *Queries) FindingsOfRun(ctx context.Context, runID int64) ([]FindingsOfRunRow, error) {
 	rows, err := q.db.QueryContext(ctx, findingsOfRun, runID)
 	if err != nil {
@@ -278,8 +286,10 @@ func (q *Queries) FindingsOfRun(ctx context.Context, runID int64) ([]FindingsOfR
 			&i.FirstAt,
 			&i.LastAt,
 			&i.FixedAt,
+			&i.KnownID,
 			&i.CustomerName,
 			&i.CustomerEmail,
+			&i.UnderWay,
 		); err != nil {
 			return nil, err
 		}
@@ -327,23 +337,30 @@ func (q *Queries) FinishRun(ctx context.Context, arg FinishRunParams) error {
 
 const fixRepaired = `-- name: FixRepaired :exec
 UPDATE findings SET state = 'fixed', fixed_at = ?1
-WHERE findings.state = 'open' AND findings.run_id = ?2 AND findings.repair = 'job' AND EXISTS (
-  SELECT 1 FROM jobs j WHERE j.kind = findings.job_kind AND j.key = findings.job_key AND j.state = 'completed' AND j.attempted_at >= findings.last_at)
+WHERE findings.state = 'open' AND findings.run_id = ?2 AND findings.repair = 'job'
+  AND (findings.job_kind, findings.job_key) IN (SELECT j.kind, j.key FROM jobs j
+    WHERE j.state IN ('completed', 'discarded', 'cancelled') AND j.state = 'completed' AND j.finalized_at >= ?3 AND j.attempted_at >= ?3)
 `
 
-// What a job of this run has mended since.
-func (q *Queries) FixRepaired(ctx context.Context, now Time, runID int64) error {
-	_, err := q.db.ExecContext(ctx, fixRepaired, now, runID)
+// What a job begun after the run has mended. Each state is named twice where that lets SQLite see that
+// a partial index holds all the rows.
+func (q *Queries) FixRepaired(ctx context.Context, now Time, runID int64, since Time) error {
+	_, err := q.db.ExecContext(ctx, fixRepaired, now, runID, since)
 	return err
 }
 
 const fixUnseen = `-- name: FixUnseen :exec
-UPDATE findings SET state = 'fixed', fixed_at = ?1 WHERE state = 'open' AND run_id < ?2
+UPDATE findings SET state = 'fixed', fixed_at = ?1
+WHERE findings.state = 'open' AND findings.run_id < ?2
+  AND findings.kind NOT IN (SELECT k.value FROM json_each(CAST(?3 AS TEXT)) k)
+  AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.kind = findings.job_kind AND j.key = findings.job_key
+    AND (j.state IN ('available', 'retryable') AND j.state = 'available' AND j.scheduled_at <= ?1 OR j.state = 'running'))
 `
 
-// After a complete run: what it did not see again is no more.
-func (q *Queries) FixUnseen(ctx context.Context, now Time, runID int64) error {
-	_, err := q.db.ExecContext(ctx, fixUnseen, now, runID)
+// After a complete run: what it did not see again is no more. It was not looking for the kinds of the
+// JSON list @blind, and left out what a job is about to mend.
+func (q *Queries) FixUnseen(ctx context.Context, now Time, runID int64, blind string) error {
+	_, err := q.db.ExecContext(ctx, fixUnseen, now, runID, blind)
 	return err
 }
 
@@ -359,13 +376,30 @@ func (q *Queries) InsertRun(ctx context.Context, day string, late bool, startedA
 }
 
 const jobUnderWay = `-- name: JobUnderWay :one
-SELECT CAST(COUNT(*) AS INTEGER) FROM jobs
-WHERE kind = ?1 AND key = ?2 AND state IN ('available', 'running') AND scheduled_at <= ?3
+SELECT CAST(COUNT(*) AS INTEGER) FROM jobs WHERE kind = ?1 AND key = ?2 AND (
+     state IN ('available', 'retryable') AND state = 'available' AND scheduled_at <= ?3 AND scheduled_at > ?4
+  OR state = 'running'
+  OR state IN ('completed', 'discarded', 'cancelled') AND state = 'completed' AND finalized_at >= ?5)
 `
 
-// Whether a job is due or at work: what differs may be gone in a moment. One that failed does not count.
-func (q *Queries) JobUnderWay(ctx context.Context, kind string, key string, now Time) (int64, error) {
-	row := q.db.QueryRowContext(ctx, jobUnderWay, kind, key, now)
+type JobUnderWayParams struct {
+	Kind    string
+	Key     string
+	Now     Time
+	StuckAt Time
+	Since   Time
+}
+
+// Whether a job became due lately, is at work, or ended since a time: what differs is gone in a moment, or
+// already. One that failed does not count.
+func (q *Queries) JobUnderWay(ctx context.Context, arg JobUnderWayParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, jobUnderWay,
+		arg.Kind,
+		arg.Key,
+		arg.Now,
+		arg.StuckAt,
+		arg.Since,
+	)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -422,7 +456,7 @@ func (q *Queries) LastRunByHand(ctx context.Context, since Time) (Run, error) {
 
 const openDisputes = `-- name: OpenDisputes :many
 SELECT d.id, d.stripe_customer, d.customer_id, d.charge, d.payment_intent, d.status, d.reason, d.amount, d.currency, d.evidence_due_at, d.created_at, c.name AS customer_name, c.email AS customer_email FROM disputes d JOIN customers c ON c.id = d.customer_id
-WHERE d.status NOT IN ('won', 'lost', 'warning_closed', 'prevented') ORDER BY d.created_at DESC LIMIT 100
+WHERE d.status NOT IN ('won', 'lost', 'warning_closed', 'prevented') ORDER BY d.created_at DESC
 `
 
 type OpenDisputesRow struct {
@@ -522,24 +556,26 @@ func (q *Queries) OpenFindings(ctx context.Context) ([]Finding, error) {
 }
 
 const openRepairs = `-- name: OpenRepairs :one
-SELECT CAST(COUNT(*) AS INTEGER) FROM findings f JOIN jobs j ON j.kind = f.job_kind AND j.key = f.job_key
-WHERE f.run_id = ?1 AND f.state = 'open' AND f.repair = 'job' AND j.state IN ('available', 'running') AND j.scheduled_at <= ?2
+SELECT CAST(COUNT(*) AS INTEGER) FROM findings f
+WHERE f.run_id = ?1 AND f.state = 'open' AND f.repair = 'job' AND EXISTS (
+  SELECT 1 FROM jobs j WHERE j.kind = f.job_kind AND j.key = f.job_key
+    AND (j.state IN ('available', 'retryable') AND j.state = 'available' OR j.state = 'running'))
 `
 
-// Findings of a run whose job is still waiting or at work.
-func (q *Queries) OpenRepairs(ctx context.Context, runID int64, now Time) (int64, error) {
-	row := q.db.QueryRowContext(ctx, openRepairs, runID, now)
+// Findings of a run whose job is still waiting for its first attempt, or at work.
+func (q *Queries) OpenRepairs(ctx context.Context, runID int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, openRepairs, runID)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
 }
 
-const previousRun = `-- name: PreviousRun :one
-SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, started_at, finished_at FROM runs WHERE state IN ('complete', 'incomplete') AND id < ? ORDER BY id DESC LIMIT 1
+const previousScheduledRun = `-- name: PreviousScheduledRun :one
+SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, started_at, finished_at FROM runs WHERE state IN ('complete', 'incomplete') AND day <> '' AND id < ? ORDER BY id DESC LIMIT 1
 `
 
-func (q *Queries) PreviousRun(ctx context.Context, id int64) (Run, error) {
-	row := q.db.QueryRowContext(ctx, previousRun, id)
+func (q *Queries) PreviousScheduledRun(ctx context.Context, id int64) (Run, error) {
+	row := q.db.QueryRowContext(ctx, previousScheduledRun, id)
 	var i Run
 	err := row.Scan(
 		&i.ID,
@@ -558,12 +594,12 @@ func (q *Queries) PreviousRun(ctx context.Context, id int64) (Run, error) {
 	return i, err
 }
 
-const recoveredInvoicesSince = `-- name: RecoveredInvoicesSince :many
+const recoveredInvoices = `-- name: RecoveredInvoices :many
 SELECT i.id, i.stripe_customer, i.customer_id, i.subscription, i.charge, i.payment_intent, i.number, i.status, i.billing_reason, i.amount_due, i.amount_paid, i.currency, i.attempts, i.failed, i.error, i.hosted_url, i.next_attempt_at, i.paid_at, i.created_at, c.name AS customer_name, c.email AS customer_email FROM invoices i JOIN customers c ON c.id = i.customer_id
-WHERE i.status = 'paid' AND i.paid_at >= ?1 AND i.attempts > 1 ORDER BY i.paid_at DESC LIMIT 100
+WHERE i.status = 'paid' AND i.paid_at >= ?1 AND i.paid_at < ?2 AND i.attempts > 1 ORDER BY i.paid_at DESC
 `
 
-type RecoveredInvoicesSinceRow struct {
+type RecoveredInvoicesRow struct {
 	ID             string
 	StripeCustomer string
 	CustomerID     int64
@@ -588,15 +624,15 @@ type RecoveredInvoicesSinceRow struct {
 }
 
 // Paid after at least one failed attempt.
-func (q *Queries) RecoveredInvoicesSince(ctx context.Context, since Time) ([]RecoveredInvoicesSinceRow, error) {
-	rows, err := q.db.QueryContext(ctx, recoveredInvoicesSince, since)
+func (q *Queries) RecoveredInvoices(ctx context.Context, since Time, until Time) ([]RecoveredInvoicesRow, error) {
+	rows, err := q.db.QueryContext(ctx, recoveredInvoices, since, until)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []RecoveredInvoicesSinceRow
+	var items []RecoveredInvoicesRow
 	for rows.Next() {
-		var i RecoveredInvoicesSinceRow
+		var i RecoveredInvoicesRow
 		if err := rows.Scan(
 			&i.ID,
 			&i.StripeCustomer,
@@ -633,12 +669,12 @@ func (q *Queries) RecoveredInvoicesSince(ctx context.Context, since Time) ([]Rec
 	return items, nil
 }
 
-const refundsSince = `-- name: RefundsSince :many
+const refundsBetween = `-- name: RefundsBetween :many
 SELECT r.id, r.stripe_customer, r.customer_id, r.charge, r.payment_intent, r.status, r.amount, r.currency, r.reason, r.created_at, c.name AS customer_name, c.email AS customer_email FROM refunds r JOIN customers c ON c.id = r.customer_id
-WHERE r.created_at >= ?1 ORDER BY r.created_at DESC LIMIT 100
+WHERE r.created_at >= ?1 AND r.created_at < ?2 ORDER BY r.created_at DESC
 `
 
-type RefundsSinceRow struct {
+type RefundsBetweenRow struct {
 	ID             string
 	StripeCustomer string
 	CustomerID     int64
@@ -653,15 +689,15 @@ type RefundsSinceRow struct {
 	CustomerEmail  string
 }
 
-func (q *Queries) RefundsSince(ctx context.Context, since Time) ([]RefundsSinceRow, error) {
-	rows, err := q.db.QueryContext(ctx, refundsSince, since)
+func (q *Queries) RefundsBetween(ctx context.Context, since Time, until Time) ([]RefundsBetweenRow, error) {
+	rows, err := q.db.QueryContext(ctx, refundsBetween, since, until)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []RefundsSinceRow
+	var items []RefundsBetweenRow
 	for rows.Next() {
-		var i RefundsSinceRow
+		var i RefundsBetweenRow
 		if err := rows.Scan(
 			&i.ID,
 			&i.StripeCustomer,
@@ -739,7 +775,7 @@ func (q *Queries) RunByID(ctx context.Context, id int64) (Run, error) {
 
 const saveFinding = `-- name: SaveFinding :exec
 INSERT INTO findings (run_id, kind, subject, customer_id, expected, actual, repair, job_kind, job_key, state, first_at, last_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'open', ?10, ?10)
+VALUES (?1, ?2, ?3, (SELECT c.id FROM customers c WHERE c.id = ?4), ?5, ?6, ?7, ?8, ?9, 'open', ?10, ?10)
 ON CONFLICT (kind, subject) WHERE state = 'open' DO UPDATE SET run_id = excluded.run_id, customer_id = excluded.customer_id,
   expected = excluded.expected, actual = excluded.actual, repair = excluded.repair, job_kind = excluded.job_kind, job_key = excluded.job_key,
   seen = findings.seen + (findings.run_id <> excluded.run_id), last_at = excluded.last_at
@@ -749,7 +785,7 @@ type SaveFindingParams struct {
 	RunID      int64
 	Kind       string
 	Subject    string
-	CustomerID sql.NullInt64
+	CustomerID int64
 	Expected   string
 	Actual     string
 	Repair     string
@@ -758,6 +794,7 @@ type SaveFindingParams struct {
 	Now        Time
 }
 
+// The customer may have been merged into another since it was read.
 func (q *Queries) SaveFinding(ctx context.Context, arg SaveFindingParams) error {
 	_, err := q.db.ExecContext(ctx, saveFinding,
 		arg.RunID,

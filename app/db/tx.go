@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 )
 
 // maxBatch bounds how many writes share one commit, and how many may wait for the next.
@@ -80,6 +81,9 @@ func (d *DB) writeLoop(conn *sql.Conn) {
 			for _, w := range batch {
 				w.err = errors.Join(w.err, err)
 			}
+		}
+		if slices.ContainsFunc(batch, func(w *write) bool { return w.err == nil && w.panic == nil }) {
+			d.kept.Add(1)
 		}
 		select {
 		case d.commits <- struct{}{}:

@@ -116,6 +116,10 @@ func TestAJobIsRetriedForADayAndAHalfAndThenDiscarded(t *testing.T) {
 		if job.State != queue.Discarded || job.Attempt != 15 || attempt != 15 {
 			t.Errorf("after %d attempts the job is %s (attempt %d), want discarded after 15", attempt, job.State, job.Attempt)
 		}
+		list, err := d.Read().ListJobs(t.Context(), db.ListJobsParams{Before: 1 << 62, State: queue.Discarded, N: 10})
+		if err != nil || len(list) != 1 {
+			t.Errorf("the list of discarded jobs is %v (%v), want this one", list, err)
+		}
 		if took := time.Since(began); took < 30*time.Hour || took > 40*time.Hour {
 			t.Errorf("that took %v", took)
 		}

@@ -30,7 +30,9 @@ type snoozeError struct {
 	why   error
 }
 
-func (e *snoozeError) Error() string { return fmt.Sprintf("wait until %s: %v", e.until.UTC().Format(time.RFC3339), e.why) }
+func (e *snoozeError) Error() string {
+	return fmt.Sprintf("wait until %s: %v", e.until.UTC().Format(time.RFC3339), e.why)
+}
 func (e *snoozeError) Unwrap() error { return e.why }
 
 type systemError struct {

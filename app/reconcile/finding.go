@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"bursar/app/db"
 	"bursar/app/queue"
@@ -38,6 +39,9 @@ const (
 	eventsIgnored       = "events_ignored"
 )
 
+// stripeKinds are found by looking at Stripe.
+var stripeKinds = []string{customerMissing, customerDiffers, subscriptionMissing, subscriptionDiffers, accessWouldEnd, notInStripe}
+
 var labels = map[string]string{
 	customerMissing:     "a Stripe customer was not known here",
 	customerDiffers:     "name, e-mail or deletion differ from Stripe",
@@ -59,14 +63,23 @@ var labels = map[string]string{
 // Label says in words what a kind of finding is.
 func Label(kind string) string { return labels[kind] }
 
-// flushAt bounds how many findings share one transaction, and what a run keeps in memory.
-const flushAt = 200
+const (
+	flushAt  = 200             // findings share one transaction, and are kept in memory until then
+	inFlight = 5 * time.Minute // a job that has been due for longer is stuck: what it would mend is a finding
+
+	// Repairs begin two a second after the first few: a sync is six calls, and Stripe's limit, which the
+	// client keeps to at 20 a second, must have room for who pays just now.
+	repairBurst = 10
+	repairEvery = 500 * time.Millisecond
+)
 
 // add keeps a finding, and stores those kept when they are many. What a job is about to mend by
-// itself is none.
+// itself, or has mended since the reading began, is none.
 func (c *comparison) add(ctx context.Context, f finding) error {
 	if f.job != nil {
-		n, err := c.DB.Read().JobUnderWay(ctx, f.job.Kind(), f.job.Key(), db.Now())
+		now := time.Now()
+		n, err := c.DB.Read().JobUnderWay(ctx, db.JobUnderWayParams{Kind: f.job.Kind(), Key: f.job.Key(),
+			Now: db.At(now), StuckAt: db.At(now.Add(-inFlight)), Since: db.At(c.reading)})
 		if err != nil || n > 0 {
 			return err
 		}
@@ -85,11 +98,11 @@ func (c *comparison) add(ctx context.Context, f finding) error {
 func (c *comparison) flush(ctx context.Context) error {
 	err := c.DB.Tx(ctx, func(q *db.Queries) error {
 		for _, f := range c.found {
-			p := db.SaveFindingParams{RunID: c.row.ID, Kind: f.kind, Subject: f.subject, CustomerID: db.ID(f.customerID),
+			p := db.SaveFindingParams{RunID: c.row.ID, Kind: f.kind, Subject: f.subject, CustomerID: f.customerID,
 				Expected: f.expected, Actual: f.actual, Repair: "person", Now: db.Now()}
 			if f.job != nil {
 				p.Repair, p.JobKind, p.JobKey = "job", f.job.Kind(), f.job.Key()
-				if err := queue.Insert(ctx, q, f.job); err != nil {
+				if err := c.queueRepair(ctx, q, f.job); err != nil {
 					return err
 				}
 			}
@@ -104,4 +117,10 @@ func (c *comparison) flush(ctx context.Context) error {
 	}
 	c.found = c.found[:0]
 	return nil
+}
+
+func (c *comparison) queueRepair(ctx context.Context, q *db.Queries, job queue.Args) error {
+	c.repairs++
+	wait := time.Duration(max(c.repairs-repairBurst, 0)) * repairEvery
+	return queue.InsertAt(ctx, q, job, time.Now().Add(wait))
 }

@@ -59,6 +59,7 @@ func (c *comparison) compareHere(ctx context.Context) error {
 
 // compareDesks compares what the rules want of the CRM and the desk with what stands there.
 func (c *comparison) compareDesks(ctx context.Context) error {
+	c.reading = time.Now()
 	contacts := map[int64]crm.Contact{}
 	for contact, err := range c.CRM.Contacts(ctx) {
 		if err != nil {
@@ -108,13 +109,15 @@ func (c *comparison) compareCustomer(ctx context.Context, id int64, contacts map
 		c.row.Subscriptions += int64(len(f.Subscriptions))
 	}
 	now := time.Now()
-	if is := f.RecordAt(now); is.Access != f.Record.Access && len(f.Stripe) > 0 {
-		err := c.add(ctx, finding{kind: recordStale, subject: fmt.Sprint(id), customerID: id, job: billing.SyncCustomer{StripeCustomer: f.Stripe[0].ID},
-			expected: "access " + is.Access, actual: "access " + f.Record.Access})
+	follows := f.RecordAt(now)
+	if expected, actual := standing(follows), standing(f.Record); expected != actual && len(f.Stripe) > 0 {
+		err := c.add(ctx, finding{kind: recordStale, subject: fmt.Sprint(id), customerID: id, expected: expected, actual: actual,
+			job: billing.SyncCustomer{StripeCustomer: f.Stripe[0].ID}})
 		if err != nil {
 			return err
 		}
 	}
+	f.Record = follows
 	want := automation.Want(f, now)
 	if want.Contact != nil {
 		if err := c.compareContact(ctx, *want.Contact, contacts); err != nil {
@@ -133,6 +136,11 @@ func (c *comparison) compareCustomer(ctx context.Context, id int64, contacts map
 		}
 	}
 	return nil
+}
+
+// standing is what a customer gets, in words.
+func standing(r db.Customer) string {
+	return fmt.Sprintf("access %s, plan %q, status %q", r.Access, r.Plan, r.Status)
 }
 
 func (c *comparison) compareContact(ctx context.Context, want crm.Contact, contacts map[int64]crm.Contact) error {
@@ -172,6 +180,9 @@ func (c *comparison) closeLeftOpen(ctx context.Context, tickets map[string]suppo
 			continue
 		}
 		f, err := customer.Load(ctx, c.DB.Read(), t.CustomerID)
+		if errors.Is(err, db.ErrNoRows) {
+			continue // merged a moment ago
+		}
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ package reconcile
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -29,6 +30,7 @@ type Reconciler struct {
 	Send      bool     // there is SMTP; without it the report stays in the outbox
 	URL       string   // of the admin pages
 	Location  *time.Location
+	Pause     time.Duration // before Stripe is asked again after an error; 0 is a second
 
 	mu sync.Mutex // held by the run under way
 }
@@ -45,12 +47,23 @@ type (
 	SendReport struct{ Run int64 }
 )
 
-func (Reconcile) Kind() string   { return "reconcile" }
-func (a Reconcile) Key() string  { return "day:" + a.Day }
+func (Reconcile) Kind() string { return "reconcile" }
+
+// Key keeps the run that may take access away apart from those that may not.
+func (a Reconcile) Key() string {
+	if a.Repair {
+		return "repair:" + a.Day
+	}
+	return "day:" + a.Day
+}
+
 func (SendReport) Kind() string  { return "send_report" }
 func (a SendReport) Key() string { return fmt.Sprint(a.Run) }
 
-const runTimeout = time.Hour
+const (
+	runTimeout     = time.Hour
+	compareTimeout = 50 * time.Minute // what has not been read by then makes the run incomplete
+)
 
 // Handle registers the jobs of this package.
 func (r *Reconciler) Handle(w *queue.Worker) {
@@ -68,7 +81,9 @@ func (r *Reconciler) run(ctx context.Context, args Reconcile) error {
 	if err != nil || c == nil {
 		return err
 	}
-	err = c.compare(ctx)
+	reading, cancel := context.WithTimeout(ctx, compareTimeout)
+	defer cancel()
+	err = errors.Join(c.compare(reading), c.flush(ctx))
 	if ctx.Err() != nil {
 		return ctx.Err() // the process stops: the run starts again with the next
 	}
@@ -112,7 +127,9 @@ type comparison struct {
 	repair  bool
 	started time.Time
 	row     db.Run
+	reading time.Time // when the system that is being compared was begun to be read
 	found   []finding // not stored yet
+	repairs int       // queued so far
 }
 
 // compare reads everything. What it found is kept even if it ends with an error.
@@ -122,7 +139,7 @@ func (c *comparison) compare(ctx context.Context) error {
 		c.row.StripeCompared = true
 		incomplete = append(incomplete, c.compareStripe(ctx))
 	}
-	incomplete = append(incomplete, c.compareHere(ctx), c.compareDesks(ctx), c.flush(ctx))
+	incomplete = append(incomplete, c.compareHere(ctx), c.compareDesks(ctx))
 	return errors.Join(incomplete...)
 }
 
@@ -134,7 +151,7 @@ func (c *comparison) finish(ctx context.Context, incomplete error) error {
 	}
 	err := c.DB.Tx(ctx, func(q *db.Queries) error {
 		if state == "complete" {
-			if err := q.FixUnseen(ctx, db.Now(), c.row.ID); err != nil {
+			if err := c.fixUnseen(ctx, q); err != nil {
 				return err
 			}
 		}
@@ -149,4 +166,18 @@ func (c *comparison) finish(ctx context.Context, incomplete error) error {
 		return fmt.Errorf("finish reconcile run %d: %w", c.row.ID, err)
 	}
 	return nil
+}
+
+// fixUnseen closes what this run, having read everything, did not see any more. Without a key it has
+// seen nothing of Stripe.
+func (c *comparison) fixUnseen(ctx context.Context, q *db.Queries) error {
+	blind := []string{}
+	if !c.row.StripeCompared {
+		blind = stripeKinds
+	}
+	text, err := json.Marshal(blind)
+	if err != nil {
+		return err
+	}
+	return q.FixUnseen(ctx, db.Now(), c.row.ID, string(text))
 }

@@ -28,6 +28,8 @@ type Report struct {
 	NeedsYou []Finding
 	DeadJobs []DeadJob
 
+	Repairing int // findings whose repair was still under way
+
 	Since          time.Time // the money and the events are from then on; zero: from the beginning
 	FailedPayments []Payment
 	Recovered      []Payment // paid after it had failed
@@ -49,7 +51,7 @@ type Finding struct {
 	Detail     string // what was expected and what was found
 	CustomerID int64  // 0: no customer
 	Since      time.Time
-	Seen       int // nights in a row
+	Seen       int // how many runs saw it
 }
 
 // Payment is money that moved, or did not.
@@ -79,8 +81,8 @@ func (r Report) Verdict() string {
 	}
 	checked := count(r.Customers, "customer", "customers") + " checked: "
 	switch todo := r.toDo(); {
-	case len(todo) == 1 && len(r.Fixed) > 0:
-		return checked + todo[0] + ", nothing needs you" + apart + "."
+	case len(todo) > 0 && r.Tone() == "good":
+		return checked + strings.Join(todo, ", ") + ", nothing needs you" + apart + "."
 	case len(todo) > 0:
 		return checked + strings.Join(todo, ", ") + apart + "."
 	case r.Customers == 0:
@@ -102,6 +104,9 @@ func (r Report) toDo() []string {
 	var parts []string
 	if n := len(r.Fixed); n > 0 {
 		parts = append(parts, thousands(n)+" fixed")
+	}
+	if n := r.Repairing; n > 0 {
+		parts = append(parts, thousands(n)+" being repaired")
 	}
 	if n := len(r.NeedsYou); n > 0 {
 		parts = append(parts, count(n, "needs you", "need you"))
@@ -167,6 +172,9 @@ func (r Report) Remarks() []string {
 	}
 	if r.Incomplete != "" {
 		remarks = append(remarks, "What could not be read is left as it is until it can be, and is not counted as missing.")
+	}
+	if r.Repairing > 0 {
+		remarks = append(remarks, "Many repairs go slowly, so that purchases do not wait behind them. The next report tells of the rest.")
 	}
 	if !r.StripeCompared {
 		remarks = append(remarks, "Set STRIPE_API_KEY to a restricted key with read access and Stripe itself is compared too.")

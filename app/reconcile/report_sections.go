@@ -75,7 +75,7 @@ func (r Report) findingRow(f Finding) Row {
 		note = append(note, "since "+f.Since.Format("Mon 2 Jan 15:04"))
 	}
 	if f.Seen > 1 {
-		note = append(note, fmt.Sprintf("seen %d nights in a row", f.Seen))
+		note = append(note, fmt.Sprintf("seen %d times", f.Seen))
 	}
 	text := mail.Line(f.What, maxText)
 	if f.Detail != "" {

@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files in testdata")
 
-func parseTemplates(t *testing.T) *mail.Templates {
+func parseTemplates(t testing.TB) *mail.Templates {
 	t.Helper()
 	templates, err := mail.ParseTemplates(os.DirFS("../.."))
 	if err != nil {

@@ -25,16 +25,16 @@ func (r *Reconciler) report(ctx context.Context, args SendReport) error {
 	if err != nil {
 		return fmt.Errorf("report of run %d: %w", args.Run, err)
 	}
-	open, err := q.OpenRepairs(ctx, run.ID, db.Now())
+	err = r.DB.Tx(ctx, func(q *db.Queries) error { return q.FixRepaired(ctx, db.Now(), run.ID, run.StartedAt) })
+	if err != nil {
+		return fmt.Errorf("report of run %d: %w", args.Run, err)
+	}
+	open, err := q.OpenRepairs(ctx, run.ID)
 	if err != nil {
 		return fmt.Errorf("report of run %d: %w", args.Run, err)
 	}
 	if open > 0 && time.Since(run.FinishedAt.Time) < repairPatience {
 		return queue.Snooze(time.Now().Add(repairPoll), fmt.Errorf("%d repairs are under way", open))
-	}
-	err = r.DB.Tx(ctx, func(q *db.Queries) error { return q.FixRepaired(ctx, db.Now(), run.ID) })
-	if err != nil {
-		return fmt.Errorf("report of run %d: %w", args.Run, err)
 	}
 	report, err := r.Collect(ctx, run)
 	if err != nil {
@@ -72,15 +72,15 @@ func (r *Reconciler) Collect(ctx context.Context, run db.Run) (Report, error) {
 		Contacts: int(run.Contacts), Tickets: int(run.Tickets), Since: since.In(r.Location)}
 	return report, errors.Join(
 		r.collectFindings(ctx, q, run, &report),
-		collectMoney(ctx, q, db.At(since), &report),
-		collectFigures(ctx, q, db.At(since), &report),
+		collectMoney(ctx, q, db.At(since), run.StartedAt, &report),
+		collectFigures(ctx, q, db.At(since), run.StartedAt, &report),
 	)
 }
 
-// since is when the previous run began; a day before this one where there is none, but never before
-// Bursar was there to see anything.
+// since is when the previous scheduled run began, so that each thing is in one daily report; a day
+// before this run where there is none.
 func (r *Reconciler) since(ctx context.Context, run db.Run) (time.Time, error) {
-	previous, err := r.DB.Read().PreviousRun(ctx, run.ID)
+	previous, err := r.DB.Read().PreviousScheduledRun(ctx, run.ID)
 	if err == nil {
 		return previous.StartedAt.Time, nil
 	}
@@ -96,14 +96,17 @@ func (r *Reconciler) collectFindings(ctx context.Context, q *db.Queries, run db.
 		return err
 	}
 	for _, f := range rows {
-		line := Finding{What: Label(f.Kind), Who: who(f.CustomerName, f.CustomerEmail), CustomerID: f.CustomerID.Int64,
+		line := Finding{What: Label(f.Kind), Who: who(f.CustomerName, f.CustomerEmail), CustomerID: f.KnownID,
 			Detail: fmt.Sprintf("expected %s, found %s", f.Expected, f.Actual), Since: f.FirstAt.In(r.Location), Seen: int(f.Seen)}
 		if f.Kind == accessWouldEnd {
 			line.Detail += "; take it over with bursar reconcile --repair"
 		}
-		if f.State == "fixed" {
+		switch {
+		case f.State == "fixed":
 			report.Fixed = append(report.Fixed, line)
-		} else {
+		case f.UnderWay > 0:
+			report.Repairing++
+		default:
 			report.NeedsYou = append(report.NeedsYou, line)
 		}
 	}
@@ -118,7 +121,7 @@ func (r *Reconciler) collectFindings(ctx context.Context, q *db.Queries, run db.
 	return err
 }
 
-func collectMoney(ctx context.Context, q *db.Queries, since db.Time, report *Report) error {
+func collectMoney(ctx context.Context, q *db.Queries, since, until db.Time, report *Report) error {
 	failed, err := q.FailedInvoices(ctx)
 	if err != nil {
 		return err
@@ -127,7 +130,7 @@ func collectMoney(ctx context.Context, q *db.Queries, since db.Time, report *Rep
 		report.FailedPayments = append(report.FailedPayments, Payment{who(i.CustomerName, i.CustomerEmail),
 			customer.FormatAmount(i.AmountDue, i.Currency), fmt.Sprintf("invoice %s, attempt %d", i.ID, i.Attempts), i.CustomerID})
 	}
-	recovered, err := q.RecoveredInvoicesSince(ctx, since)
+	recovered, err := q.RecoveredInvoices(ctx, since, until)
 	if err != nil {
 		return err
 	}
@@ -135,7 +138,7 @@ func collectMoney(ctx context.Context, q *db.Queries, since db.Time, report *Rep
 		report.Recovered = append(report.Recovered, Payment{who(i.CustomerName, i.CustomerEmail),
 			customer.FormatAmount(i.AmountPaid, i.Currency), fmt.Sprintf("invoice %s, attempt %d", i.ID, i.Attempts), i.CustomerID})
 	}
-	refunds, err := q.RefundsSince(ctx, since)
+	refunds, err := q.RefundsBetween(ctx, since, until)
 	if err != nil {
 		return err
 	}
@@ -151,12 +154,12 @@ func collectMoney(ctx context.Context, q *db.Queries, since db.Time, report *Rep
 	return err
 }
 
-func collectFigures(ctx context.Context, q *db.Queries, since db.Time, report *Report) error {
-	fresh, err := q.CountNewCustomers(ctx, since)
+func collectFigures(ctx context.Context, q *db.Queries, since, until db.Time, report *Report) error {
+	fresh, err := q.CountNewCustomers(ctx, since, until)
 	if err != nil {
 		return err
 	}
-	churned, err := q.CountChurned(ctx, since)
+	churned, err := q.CountChurned(ctx, since, until)
 	if err != nil {
 		return err
 	}

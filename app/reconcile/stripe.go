@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,12 +13,13 @@ import (
 	"bursar/app/stripe"
 )
 
-// tries is how often a run reads Stripe's lists before it calls them incomplete.
+// tries is how often a run asks Stripe before it calls itself incomplete.
 const tries = 3
 
 // compareStripe compares every customer and subscription of Stripe with here, and every live
 // subscription here with Stripe.
 func (c *comparison) compareStripe(ctx context.Context) error {
+	c.reading = time.Now()
 	if err := c.retrying(ctx, c.compareStripeCustomers); err != nil {
 		return fmt.Errorf("Stripe's customers could not be read whole: %w", err)
 	}
@@ -29,13 +31,14 @@ func (c *comparison) compareStripe(ctx context.Context) error {
 	return c.compareMissing(ctx, seen)
 }
 
+// retrying reads again what Stripe did not answer: a hiccup must not cost a night's run.
 func (c *comparison) retrying(ctx context.Context, read func(context.Context) error) error {
 	for try := 1; ; try++ {
 		err := read(ctx)
 		if err == nil || try == tries || !errors.Is(err, stripe.ErrUnavailable) && !errors.Is(err, stripe.ErrRateLimited) {
 			return err
 		}
-		wait := time.Duration(try*try) * time.Second
+		wait := time.Duration(try*try) * cmp.Or(c.Pause, time.Second)
 		var e *stripe.Error
 		if errors.As(err, &e) {
 			wait = max(wait, min(e.RetryAfter, time.Minute))
@@ -106,6 +109,15 @@ func (c *comparison) compareSubscription(ctx context.Context, s stripe.Subscript
 		return err
 	}
 	f := diffSubscription(s, here)
+	if f.kind == subscriptionMissing {
+		_, err := c.DB.Read().StripeCustomer(ctx, s.Customer)
+		if errors.Is(err, db.ErrNoRows) {
+			return nil // its customer is missing, which says and mends it all
+		}
+		if err != nil {
+			return err
+		}
+	}
 	if f.kind == "" {
 		return nil
 	}
@@ -130,6 +142,7 @@ func diffSubscription(s stripe.Subscription, here db.Subscription) finding {
 	say("cancel at period end", s.CancelAtPeriodEnd, here.CancelAtPeriodEnd)
 	say("cancel at", stamp(s.CancelAt), stamp(here.CancelAt.Time))
 	say("period end", stamp(s.CurrentPeriodEnd), stamp(here.CurrentPeriodEndAt.Time))
+	say("paused collection", s.PauseBehavior, here.PauseBehavior)
 	switch {
 	case f.expected == "":
 		f.kind = ""
@@ -174,7 +187,11 @@ func (c *comparison) compareMissing(ctx context.Context, seen map[string]bool) e
 }
 
 func (c *comparison) askAgain(ctx context.Context, here db.Subscription) error {
-	state, err := c.Stripe.State(ctx, here.StripeCustomer)
+	var state stripe.State
+	err := c.retrying(ctx, func(ctx context.Context) (err error) {
+		state, err = c.Stripe.State(ctx, here.StripeCustomer)
+		return err
+	})
 	if err != nil && !errors.Is(err, stripe.ErrNotFound) {
 		return err
 	}

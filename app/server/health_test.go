@@ -59,6 +59,7 @@ func TestHealth(t *testing.T) {
 func TestHealthIsBadWithoutTheFile(t *testing.T) {
 	t.Parallel()
 	f := start(t)
+	f.ask() // opens a connection that reads
 	check(t, os.Rename(f.DB.Path(), f.DB.Path()+".away"))
 	if status, h := f.ask(); status != 503 || h.Status != "unavailable" || h.Database != "unavailable" {
 		t.Errorf("it is %d %+v", status, h)

@@ -182,3 +182,36 @@ func TestListenSaysWhatToDo(t *testing.T) {
 		t.Errorf("the address again: %v", err)
 	}
 }
+
+// deadlines is a response on a connection that remembers its read deadline.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	read time.Time
+}
+
+func (w *deadlines) SetReadDeadline(t time.Time) error {
+	w.read = t
+	return nil
+}
+
+// TestTheDeadlineIsForTheBodyOnly: one that passed while an answer is made would look like a caller who left.
+func TestTheDeadlineIsForTheBodyOnly(t *testing.T) {
+	t.Parallel()
+	f := start(t, secret)
+	for _, row := range []struct {
+		name, key string
+		status    int
+		bounded   bool
+	}{
+		{"a body that is read", f.key, 201, false},
+		{"a body that nobody reads", "", 401, true},
+	} {
+		w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		r := httptest.NewRequestWithContext(t.Context(), "PUT", "/api/v1/users/u1", strings.NewReader("{}"))
+		r.Header.Set("Authorization", "Bearer "+row.key)
+		f.Handler().ServeHTTP(w, r)
+		if w.Code != row.status || w.read.IsZero() == row.bounded {
+			t.Errorf("%s: %d, and then the deadline is %s", row.name, w.Code, w.read)
+		}
+	}
+}

@@ -128,7 +128,9 @@ func event(id string) string {
 		`"data":{"object":{"id":"cus_1","object":"customer","email":"ada@example.com","name":"Ada","created":1700000000}}}`, id, time.Now().Unix())
 }
 
-func sign(body string, secrets ...string) string { return demo.Sign([]byte(body), time.Now(), secrets...) }
+func sign(body string, secrets ...string) string {
+	return demo.Sign([]byte(body), time.Now(), secrets...)
+}
 
 // outcomes reads the webhook's counters as Prometheus does.
 func (f *fixture) outcomes() map[string]int {

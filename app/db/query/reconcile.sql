@@ -10,37 +10,52 @@ SELECT * FROM runs WHERE id = ?;
 -- name: LastRun :one
 SELECT * FROM runs WHERE state IN ('complete', 'incomplete') ORDER BY id DESC LIMIT 1;
 
--- name: PreviousRun :one
-SELECT * FROM runs WHERE state IN ('complete', 'incomplete') AND id < ? ORDER BY id DESC LIMIT 1;
+-- name: PreviousScheduledRun :one
+SELECT * FROM runs WHERE state IN ('complete', 'incomplete') AND day <> '' AND id < ? ORDER BY id DESC LIMIT 1;
 
 -- name: FinishRun :exec
 UPDATE runs SET state = ?, stripe_compared = ?, customers = ?, subscriptions = ?, contacts = ?, tickets = ?, error = ?, finished_at = ? WHERE id = ?;
 
 -- name: SaveFinding :exec
+-- The customer may have been merged into another since it was read.
 INSERT INTO findings (run_id, kind, subject, customer_id, expected, actual, repair, job_kind, job_key, state, first_at, last_at)
-VALUES (@run_id, @kind, @subject, @customer_id, @expected, @actual, @repair, @job_kind, @job_key, 'open', @now, @now)
+VALUES (@run_id, @kind, @subject, (SELECT c.id FROM customers c WHERE c.id = @customer_id), @expected, @actual, @repair, @job_kind, @job_key, 'open', @now, @now)
 ON CONFLICT (kind, subject) WHERE state = 'open' DO UPDATE SET run_id = excluded.run_id, customer_id = excluded.customer_id,
   expected = excluded.expected, actual = excluded.actual, repair = excluded.repair, job_kind = excluded.job_kind, job_key = excluded.job_key,
   seen = findings.seen + (findings.run_id <> excluded.run_id), last_at = excluded.last_at;
 
 -- name: FixUnseen :exec
--- After a complete run: what it did not see again is no more.
-UPDATE findings SET state = 'fixed', fixed_at = @now WHERE state = 'open' AND run_id < @run_id;
+-- After a complete run: what it did not see again is no more. It was not looking for the kinds of the
+-- JSON list @blind, and left out what a job is about to mend.
+UPDATE findings SET state = 'fixed', fixed_at = @now
+WHERE findings.state = 'open' AND findings.run_id < @run_id
+  AND findings.kind NOT IN (SELECT k.value FROM json_each(CAST(@blind AS TEXT)) k)
+  AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.kind = findings.job_kind AND j.key = findings.job_key
+    AND (j.state IN ('available', 'retryable') AND j.state = 'available' AND j.scheduled_at <= @now OR j.state = 'running'));
 
 -- name: FixRepaired :exec
--- What a job of this run has mended since.
+-- What a job begun after the run has mended. Each state is named twice where that lets SQLite see that
+-- a partial index holds all the rows.
 UPDATE findings SET state = 'fixed', fixed_at = @now
-WHERE findings.state = 'open' AND findings.run_id = @run_id AND findings.repair = 'job' AND EXISTS (
-  SELECT 1 FROM jobs j WHERE j.kind = findings.job_kind AND j.key = findings.job_key AND j.state = 'completed' AND j.attempted_at >= findings.last_at);
+WHERE findings.state = 'open' AND findings.run_id = @run_id AND findings.repair = 'job'
+  AND (findings.job_kind, findings.job_key) IN (SELECT j.kind, j.key FROM jobs j
+    WHERE j.state IN ('completed', 'discarded', 'cancelled') AND j.state = 'completed' AND j.finalized_at >= @since AND j.attempted_at >= @since);
 
 -- name: OpenRepairs :one
--- Findings of a run whose job is still waiting or at work.
-SELECT CAST(COUNT(*) AS INTEGER) FROM findings f JOIN jobs j ON j.kind = f.job_kind AND j.key = f.job_key
-WHERE f.run_id = @run_id AND f.state = 'open' AND f.repair = 'job' AND j.state IN ('available', 'running') AND j.scheduled_at <= @now;
+-- Findings of a run whose job is still waiting for its first attempt, or at work.
+SELECT CAST(COUNT(*) AS INTEGER) FROM findings f
+WHERE f.run_id = @run_id AND f.state = 'open' AND f.repair = 'job' AND EXISTS (
+  SELECT 1 FROM jobs j WHERE j.kind = f.job_kind AND j.key = f.job_key
+    AND (j.state IN ('available', 'retryable') AND j.state = 'available' OR j.state = 'running'));
 
 -- name: FindingsOfRun :many
-SELECT f.*, CAST(COALESCE(c.name, '') AS TEXT) AS customer_name, CAST(COALESCE(c.email, '') AS TEXT) AS customer_email
-FROM findings f LEFT JOIN customers c ON c.id = f.customer_id
+-- A Stripe customer that was not known has one of ours once it is repaired.
+SELECT f.*, CAST(COALESCE(c.id, 0) AS INTEGER) AS known_id,
+  CAST(COALESCE(c.name, '') AS TEXT) AS customer_name, CAST(COALESCE(c.email, '') AS TEXT) AS customer_email,
+  CAST(EXISTS (SELECT 1 FROM jobs j WHERE j.kind = f.job_kind AND j.key = f.job_key
+    AND (j.state IN ('available', 'retryable') AND j.state = 'available' OR j.state = 'running')) AS INTEGER) AS under_way
+FROM findings f LEFT JOIN customers c ON c.id = COALESCE(f.customer_id,
+  (SELECT l.customer_id FROM links l WHERE l.system = 'stripe' AND l.remote_id = f.job_key))
 WHERE f.run_id = ? ORDER BY f.repair DESC, f.kind, f.id;
 
 -- name: CountFindings :many
@@ -48,31 +63,32 @@ SELECT repair, state, CAST(COUNT(*) AS INTEGER) AS n FROM findings WHERE run_id 
 
 -- name: FailedInvoices :many
 SELECT i.*, c.name AS customer_name, c.email AS customer_email FROM invoices i JOIN customers c ON c.id = i.customer_id
-WHERE i.failed = 1 ORDER BY i.created_at DESC LIMIT 100;
+WHERE i.failed = 1 ORDER BY i.created_at DESC;
 
--- name: RecoveredInvoicesSince :many
+-- name: RecoveredInvoices :many
 -- Paid after at least one failed attempt.
 SELECT i.*, c.name AS customer_name, c.email AS customer_email FROM invoices i JOIN customers c ON c.id = i.customer_id
-WHERE i.status = 'paid' AND i.paid_at >= @since AND i.attempts > 1 ORDER BY i.paid_at DESC LIMIT 100;
+WHERE i.status = 'paid' AND i.paid_at >= @since AND i.paid_at < @until AND i.attempts > 1 ORDER BY i.paid_at DESC;
 
--- name: RefundsSince :many
+-- name: RefundsBetween :many
 SELECT r.*, c.name AS customer_name, c.email AS customer_email FROM refunds r JOIN customers c ON c.id = r.customer_id
-WHERE r.created_at >= @since ORDER BY r.created_at DESC LIMIT 100;
+WHERE r.created_at >= @since AND r.created_at < @until ORDER BY r.created_at DESC;
 
 -- name: OpenDisputes :many
 SELECT d.*, c.name AS customer_name, c.email AS customer_email FROM disputes d JOIN customers c ON c.id = d.customer_id
-WHERE d.status NOT IN ('won', 'lost', 'warning_closed', 'prevented') ORDER BY d.created_at DESC LIMIT 100;
+WHERE d.status NOT IN ('won', 'lost', 'warning_closed', 'prevented') ORDER BY d.created_at DESC;
 
 -- name: CountNewCustomers :one
--- Customers whose first subscription began since a time and is alive.
+-- Customers whose first subscription that came to life began in a time, and is alive.
 SELECT CAST(COUNT(DISTINCT s.customer_id) AS INTEGER) FROM subscriptions s
-WHERE s.created_at >= @since AND s.status IN ('active', 'trialing', 'past_due')
-  AND NOT EXISTS (SELECT 1 FROM subscriptions o WHERE o.customer_id = s.customer_id AND o.created_at < @since);
+WHERE s.created_at >= @since AND s.created_at < @until AND s.status IN ('active', 'trialing', 'past_due')
+  AND NOT EXISTS (SELECT 1 FROM subscriptions o
+    WHERE o.customer_id = s.customer_id AND o.created_at < @since AND o.status <> 'incomplete_expired');
 
 -- name: CountChurned :one
--- Customers whose last subscription ended since a time.
+-- Customers whose last subscription ended in a time. One that was never paid is none.
 SELECT CAST(COUNT(DISTINCT s.customer_id) AS INTEGER) FROM subscriptions s
-WHERE s.ended_at >= @since AND NOT EXISTS (
+WHERE s.ended_at >= @since AND s.ended_at < @until AND s.status = 'canceled' AND NOT EXISTS (
   SELECT 1 FROM subscriptions o WHERE o.customer_id = s.customer_id AND o.status NOT IN ('canceled', 'incomplete_expired'));
 
 -- name: DiscardedJobs :many
@@ -83,9 +99,12 @@ SELECT * FROM jobs WHERE state = 'discarded' ORDER BY id DESC LIMIT ?;
 UPDATE runs SET state = 'failed', error = 'the process ended before the run did', finished_at = @now WHERE state = 'running' AND day = '';
 
 -- name: JobUnderWay :one
--- Whether a job is due or at work: what differs may be gone in a moment. One that failed does not count.
-SELECT CAST(COUNT(*) AS INTEGER) FROM jobs
-WHERE kind = @kind AND key = @key AND state IN ('available', 'running') AND scheduled_at <= @now;
+-- Whether a job became due lately, is at work, or ended since a time: what differs is gone in a moment, or
+-- already. One that failed does not count.
+SELECT CAST(COUNT(*) AS INTEGER) FROM jobs WHERE kind = @kind AND key = @key AND (
+     state IN ('available', 'retryable') AND state = 'available' AND scheduled_at <= @now AND scheduled_at > @stuck_at
+  OR state = 'running'
+  OR state IN ('completed', 'discarded', 'cancelled') AND state = 'completed' AND finalized_at >= @since);
 
 -- name: UnknownPrices :many
 -- Live subscriptions whose price nobody gave a name, one for each price.

@@ -35,6 +35,7 @@ CREATE INDEX events_customer ON events (customer, created_at);
 CREATE INDEX events_object ON events (object_id) WHERE customer <> '';
 CREATE INDEX events_of_nobody ON events (charge, payment_intent, invoice) WHERE customer = '' AND ignored = '';
 CREATE INDEX events_received ON events (received_at, type);
+CREATE INDEX events_ignored ON events (received_at) WHERE ignored <> '';
 
 -- Work to do, and work done. The words are River's.
 CREATE TABLE jobs (
@@ -57,6 +58,7 @@ CREATE UNIQUE INDEX jobs_waiting ON jobs (kind, key) WHERE state IN ('available'
 CREATE UNIQUE INDEX jobs_running ON jobs (kind, key) WHERE state = 'running';
 CREATE INDEX jobs_due ON jobs (scheduled_at, id) WHERE state IN ('available', 'retryable');
 CREATE INDEX jobs_finalized ON jobs (state, finalized_at) WHERE state IN ('completed', 'discarded', 'cancelled');
+CREATE INDEX jobs_done ON jobs (key, finalized_at) WHERE state IN ('completed', 'discarded', 'cancelled');
 
 -- A system that refuses us or does not answer is left alone until a time.
 CREATE TABLE circuits (
@@ -254,6 +256,9 @@ CREATE TABLE checkouts (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX checkouts_customer ON checkouts (customer_id);
 CREATE INDEX checkouts_completed ON checkouts (completed_at);
+-- Purchases that took more than two minutes to give access, or never did.
+CREATE INDEX checkouts_missed ON checkouts (completed_at)
+  WHERE mode = 'subscription' AND status = 'complete' AND (activated_at = 0 OR activated_at - completed_at > 120000);
 
 -- What happened to a customer, in words, newest last.
 CREATE TABLE timeline (
@@ -359,6 +364,7 @@ CREATE TABLE findings (
 ) STRICT;
 CREATE UNIQUE INDEX findings_open ON findings (kind, subject) WHERE state = 'open';
 CREATE INDEX findings_run ON findings (run_id);
+CREATE INDEX findings_customer ON findings (customer_id) WHERE state = 'open';
 
 -- The outbox: every mail as it is sent, readable with or without SMTP.
 CREATE TABLE mails (
