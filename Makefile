@@ -22,7 +22,7 @@ test:
 		echo "$$why"; \
 	fi; \
 	echo "go test $$race ./..."; \
-	go test $$race -timeout 4m ./... || failed=1; \
+	go test $$race -timeout 5m ./... || failed=1; \
 	exit $$failed
 
 check: format vet generated

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"bursar/app/demo"
@@ -13,59 +15,93 @@ import (
 )
 
 // TestAnyOrderGivesTheSameRows lets the webhooks of a story arrive in other orders than they were sent in,
-// most of them of one second. What follows from each is done before the next arrives.
+// most of them of one second. Each order happens to a customer of its own; what follows from a webhook is
+// done before the next arrives.
 func TestAnyOrderGivesTheSameRows(t *testing.T) {
 	t.Parallel()
-	for name, kinds := range map[string][]string{
+	for name, all := range map[string][]string{ // of these webhooks all orders, of the whole story a few
 		"a purchase":                     {"customer.created", "customer.subscription.created", "customer.subscription.updated", "invoice.paid", "checkout.session.completed"},
-		"a failed payment":               {"customer.subscription.created", "invoice.paid", "charge.failed", "invoice.payment_failed", "customer.subscription.updated"},
+		"a failed payment":               {"invoice.paid", "invoice.payment_failed", "charge.failed", "customer.subscription.updated"},
+		"a failed payment that recovers": nil,
 		"a cancellation at once":         {"customer.created", "customer.subscription.updated", "invoice.paid", "checkout.session.completed", "customer.subscription.deleted"},
-		"a full refund":                  {"invoice.paid", "charge.succeeded", "refund.created", "charge.refunded"},
-		"a refund that fails afterwards": {"invoice.paid", "refund.created", "charge.refunded", "refund.updated", "refund.failed"},
-		"a dispute that is won":          {"invoice.paid", "charge.dispute.created", "charge.updated", "charge.dispute.closed", "charge.dispute.funds_reinstated"},
+		"a full refund":                  nil,
+		"a refund that fails afterwards": {"invoice.paid", "refund.created", "charge.refunded", "refund.failed"},
+		"a dispute that is won":          nil,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, sent := storyNamed(name).sent(t)
-			few := slices.DeleteFunc(slices.Clone(sent), func(body []byte) bool { return !slices.Contains(kinds, kindOf(t, body)) })
-			want := openBooks(t, s, few)
-			for order := range permutations(few) {
-				compareOrder(t, s, order, want)
-			}
-			want = openBooks(t, s, sent)
+			orders := [][][]byte{sent}
 			rng := rand.New(rand.NewPCG(1, 1))
-			for range 10 {
-				rng.Shuffle(len(sent), func(i, j int) { sent[i], sent[j] = sent[j], sent[i] })
-				compareOrder(t, s, sent, want)
+			for range 6 {
+				shuffled := slices.Clone(sent)
+				rng.Shuffle(len(sent), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+				orders = append(orders, shuffled)
+			}
+			compareOrders(t, plansOf(s), orders)
+			if all != nil {
+				compareOrders(t, plansOf(s), slices.Collect(permutations(lastOfEach(t, sent, all))))
 			}
 		})
 	}
 }
 
-func compareOrder(t *testing.T, s *demo.Stripe, order [][]byte, want []books) {
+// compareOrders wants the same rows from each order as from the first.
+func compareOrders(t *testing.T, plans map[string]string, orders [][][]byte) {
 	t.Helper()
-	if sameBooks(t, openBooks(t, s, order), want); t.Failed() {
-		var kinds []string
-		for _, body := range order {
-			kinds = append(kinds, kindOf(t, body))
+	f := newFile(t, nil, plans)
+	for step := range orders[0] {
+		var together sync.WaitGroup
+		for nr, order := range orders {
+			together.Go(func() { f.receive(renamed(order[step], nr)) })
 		}
-		t.Fatalf("in the order\n\t%s", strings.Join(kinds, "\n\t"))
+		together.Wait()
+		f.workOff()
+	}
+	want := map[string]string{}
+	for _, b := range f.books() {
+		b.Tickets, b.Tasks = open(b.Tickets), open(b.Tasks)
+		nr := b.Facts.Stripe[0].ID[strings.LastIndex(b.Facts.Stripe[0].ID, "x"):]
+		want[nr] = strings.ReplaceAll(b.text(t), nr, "")
+	}
+	for nr, order := range orders {
+		if sameText(t, want[suffix(nr)], want[suffix(0)]); t.Failed() {
+			t.Fatalf("in the order %s", strings.Join(kindsOf(t, order), ", "))
+		}
 	}
 }
 
-// openBooks are the books that bodies in this order lead to. A ticket or task that came and went on the way
-// does not count: it depends on what was known first.
-func openBooks(t *testing.T, s *demo.Stripe, bodies [][]byte) []books {
-	t.Helper()
-	f := newFile(t, nil, plansOf(s))
-	f.take(bodies...)
-	all := f.books()
-	for i := range all {
-		all[i].Tickets = slices.DeleteFunc(all[i].Tickets, func(ticket string) bool { return strings.Contains(ticket, " closed ") })
-		all[i].Tasks = slices.DeleteFunc(all[i].Tasks, func(task string) bool { return strings.HasSuffix(task, " done") })
+// open leaves out the tickets and tasks that came and went on the way: that depends on what was known first.
+func open(list []string) (left []string) {
+	for _, row := range list {
+		if strings.Contains(row, " open") {
+			left = append(left, row)
+		}
 	}
-	f.check(f.DB.Close())
-	return all
+	return left
+}
+
+// renamed gives everything in a webhook's body that is about one customer another name.
+func renamed(body []byte, nr int) []byte {
+	return customersOwn.ReplaceAll(body, []byte("${1}"+suffix(nr)+`"`))
+}
+
+var customersOwn = regexp.MustCompile(`("(?:evt|cus|sub|si|in|il|ch|pi|re|dp|cs_test|user)_\w+)"`)
+
+func suffix(nr int) string { return fmt.Sprintf("x%03d", nr) }
+
+// lastOfEach are the last webhooks of some kinds.
+func lastOfEach(t *testing.T, sent [][]byte, kinds []string) (list [][]byte) {
+	t.Helper()
+	for i, kind := range kindsOf(t, sent) {
+		if slices.Contains(kinds, kind) && !slices.Contains(kindsOf(t, sent[i+1:]), kind) {
+			list = append(list, sent[i])
+		}
+	}
+	if len(list) != len(kinds) {
+		t.Fatalf("the story sends %q, not all of %q", kindsOf(t, sent), kinds)
+	}
+	return list
 }
 
 // TestAnyOrderWithTheAPI shuffles everything that was sent, and asks Stripe on the way and at the end.
@@ -145,17 +181,20 @@ func eventOf(t *testing.T, body []byte) stripe.Event {
 	return e
 }
 
-func kindOf(t *testing.T, body []byte) string {
+func kindsOf(t *testing.T, bodies [][]byte) (kinds []string) {
 	t.Helper()
-	return eventOf(t, body).Type
+	for _, body := range bodies {
+		kinds = append(kinds, eventOf(t, body).Type)
+	}
+	return kinds
 }
 
-// permutations are all orders of a list. The list it yields is only good until the next.
+// permutations are all orders of a list, the given one first.
 func permutations[T any](list []T) iter.Seq[[]T] {
 	var from func(i int, list []T, yield func([]T) bool) bool
 	from = func(i int, list []T, yield func([]T) bool) bool {
 		if i == len(list) {
-			return yield(list)
+			return yield(slices.Clone(list))
 		}
 		for j := i; j < len(list); j++ {
 			list[i], list[j] = list[j], list[i]

@@ -151,31 +151,25 @@ func (q *Queries) InsertAudit(ctx context.Context, arg InsertAuditParams) error 
 	return err
 }
 
-const insertSession = `-- name: InsertSession :execrows
-INSERT INTO sessions (token_hash, user_id, created_at, seen_at)
-SELECT CAST(?1 AS BLOB), users.id, CAST(?2 AS INTEGER), CAST(?2 AS INTEGER) FROM users
-WHERE users.id = ?3 AND users.password_hash = ?4 AND users.password_hash <> '' AND users.disabled_at = 0
+const insertSession = `-- name: InsertSession :exec
+INSERT INTO sessions (token_hash, user_id, created_at, seen_at) VALUES (?, ?, ?, ?)
 `
 
 type InsertSessionParams struct {
-	TokenHash    []byte
-	CreatedAt    int64
-	UserID       int64
-	PasswordHash string
+	TokenHash []byte
+	UserID    int64
+	CreatedAt Time
+	SeenAt    Time
 }
 
-// Zero rows: the user was disabled, or has another password since.
-func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertSession,
+func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) error {
+	_, err := q.db.ExecContext(ctx, insertSession,
 		arg.TokenHash,
-		arg.CreatedAt,
 		arg.UserID,
-		arg.PasswordHash,
+		arg.CreatedAt,
+		arg.SeenAt,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+	return err
 }
 
 const insertSignInLink = `-- name: InsertSignInLink :exec
@@ -257,7 +251,7 @@ type ListAuditParams struct {
 	Count   int64
 }
 
-// Newest first, before an id; ” matches every outcome and everybody.
+// Newest first, before an id. An empty outcome or actor stands for all of them.
 func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]Audit, error) {
 	rows, err := q.db.QueryContext(ctx, listAudit,
 		arg.Before,
@@ -432,17 +426,13 @@ func (q *Queries) TouchSession(ctx context.Context, now Time, tokenHash []byte) 
 	return err
 }
 
-const useSignInLink = `-- name: UseSignInLink :execrows
-UPDATE sign_in_links SET used_at = ?1 WHERE token_hash = ?2 AND used_at = 0
+const useSignInLink = `-- name: UseSignInLink :exec
+UPDATE sign_in_links SET used_at = ?1 WHERE token_hash = ?2
 `
 
-// Zero rows: somebody was faster.
-func (q *Queries) UseSignInLink(ctx context.Context, now Time, tokenHash []byte) (int64, error) {
-	result, err := q.db.ExecContext(ctx, useSignInLink, now, tokenHash)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+func (q *Queries) UseSignInLink(ctx context.Context, now Time, tokenHash []byte) error {
+	_, err := q.db.ExecContext(ctx, useSignInLink, now, tokenHash)
+	return err
 }
 
 const userByEmail = `-- name: UserByEmail :one

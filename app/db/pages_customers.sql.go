@@ -782,6 +782,73 @@ func (q *Queries) PaidNotActive(ctx context.Context, until Time, n int64) ([]Pai
 	return items, nil
 }
 
+const searchCustomers = `-- name: SearchCustomers :many
+SELECT c.id, c.name, c.email, c."plan", c.status, c.access, c.access_reason, c.access_until_at, c.last_paid_at, c.last_payment_status, c.last_payment_amount, c.last_payment_currency, c.refunded_amount, c.open_disputes, c.deleted, c.source, c.as_of_at, c.created_at, c.updated_at, c.synced_at FROM customer_search(CAST(?1 AS TEXT)) s CROSS JOIN customers c ON c.id = s.rowid
+WHERE s.rowid < CAST(?2 AS INTEGER)
+  AND (CAST(?3 AS TEXT) = '' OR c.access = ?3) AND (CAST(?4 AS TEXT) = '' OR c.plan = ?4)
+ORDER BY s.rowid DESC LIMIT ?5
+`
+
+type SearchCustomersParams struct {
+	Phrase string
+	Before int64
+	Access string
+	Plan   string
+	N      int64
+}
+
+// Customers below id @before whose name or e-mail has the phrase in it, newest first. The join is a cross
+// join so that the search comes first and ends at the limit.
+func (q *Queries) SearchCustomers(ctx context.Context, arg SearchCustomersParams) ([]Customer, error) {
+	rows, err := q.db.QueryContext(ctx, searchCustomers,
+		arg.Phrase,
+		arg.Before,
+		arg.Access,
+		arg.Plan,
+		arg.N,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Customer
+	for rows.Next() {
+		var i Customer
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Email,
+			&i.Plan,
+			&i.Status,
+			&i.Access,
+			&i.AccessReason,
+			&i.AccessUntilAt,
+			&i.LastPaidAt,
+			&i.LastPaymentStatus,
+			&i.LastPaymentAmount,
+			&i.LastPaymentCurrency,
+			&i.RefundedAmount,
+			&i.OpenDisputes,
+			&i.Deleted,
+			&i.Source,
+			&i.AsOfAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.SyncedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const timelineBefore = `-- name: TimelineBefore :many
 SELECT id, customer_id, text, created_at FROM timeline WHERE customer_id = ?1 AND created_at < ?2 ORDER BY id DESC LIMIT ?3
 `

@@ -22,7 +22,7 @@ func (q *Queries) CloseTicket(ctx context.Context, now Time, iD int64) (int64, e
 	return result.RowsAffected()
 }
 
-const insertMessage = `-- name: InsertMessage :exec
+const insertMessage = `-- name: InsertMessage :execrows
 INSERT INTO messages (ticket_id, key, author, body, created_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (ticket_id, key) DO NOTHING
 `
 
@@ -34,15 +34,18 @@ type InsertMessageParams struct {
 	CreatedAt Time
 }
 
-func (q *Queries) InsertMessage(ctx context.Context, arg InsertMessageParams) error {
-	_, err := q.db.ExecContext(ctx, insertMessage,
+func (q *Queries) InsertMessage(ctx context.Context, arg InsertMessageParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, insertMessage,
 		arg.TicketID,
 		arg.Key,
 		arg.Author,
 		arg.Body,
 		arg.CreatedAt,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const insertTicket = `-- name: InsertTicket :one

@@ -22,10 +22,12 @@ const (
 // What no job can mend waits for a person: one open row each, however many nights, until it is gone.
 func TestForAPerson(t *testing.T) {
 	t.Parallel()
-	for kind, row := range map[string]struct{ do, undo func(c *company, p demo.Purchase) }{
+	for kind, row := range map[string]struct {
+		do, undo func(c *company, p demo.Purchase)
+	}{
 		"unknown_price": {
-			func(c *company, _ demo.Purchase) { c.edit("UPDATE subscriptions SET plan = ''") },
-			func(c *company, _ demo.Purchase) { c.edit("UPDATE subscriptions SET plan = 'starter'") },
+			func(c *company, _ demo.Purchase) { c.namePlan("") },
+			func(c *company, _ demo.Purchase) { c.namePlan("starter") },
 		},
 		"two_people": {
 			func(c *company, p demo.Purchase) {
@@ -83,6 +85,14 @@ func TestForAPerson(t *testing.T) {
 	}
 }
 
+// namePlan names the plan of every subscription, and writes its name wherever it stands.
+func (c *company) namePlan(name string) {
+	c.t.Helper()
+	c.edit("UPDATE subscriptions SET plan = ?", name)
+	c.edit("UPDATE customers SET plan = COALESCE(NULLIF(?, ''), (SELECT price FROM subscriptions))", name)
+	c.edit("UPDATE contacts SET plan = (SELECT plan FROM customers)")
+}
+
 // Without a key nothing of Stripe is seen, so what was found there stays.
 func TestWithoutAKey(t *testing.T) {
 	t.Parallel()
@@ -107,7 +117,9 @@ func TestCollect(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	c := newCompany(t, now.Add(-50*time.Hour))
 	installed := now.Add(-10 * time.Hour)
-	check(t, c.DB.Tx(t.Context(), func(q *db.Queries) error { return q.SetMeta(t.Context(), "installed_at", strconv.FormatInt(installed.UnixMilli(), 10)) }))
+	check(t, c.DB.Tx(t.Context(), func(q *db.Queries) error {
+		return q.SetMeta(t.Context(), "installed_at", strconv.FormatInt(installed.UnixMilli(), 10))
+	}))
 	leaves := c.buy(demo.BuyOptions{Email: "leaves@example.com"})
 	c.buy(demo.BuyOptions{Email: "never@example.com", Card: demo.CardDeclines}) // expires after 23 hours, and is neither new nor left
 	c.Advance(30 * time.Hour)

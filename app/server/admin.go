@@ -4,6 +4,7 @@ package server
 // this table is what decides.
 func (s *Server) adminRoutes() []Route {
 	return []Route{
+		{"GET", "/{$}", Public, s.home},
 		{"GET", "/assets/{name}", Public, s.serveAsset},
 
 		{"GET", "/admin/sign-in", Public, s.signInPage},

@@ -7,6 +7,9 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // HTTPError is an error of a handler that says what the caller may know of it. Any other error is a 500
@@ -54,27 +57,89 @@ func (s *Server) fail(w *response, r *http.Request, err error) {
 	if w.status != 0 {
 		return // part of an answer is out already; the log has the error
 	}
-	p := problem{Status: http.StatusInternalServerError, Detail: "something went wrong here; the request id leads to it in the log", RequestID: w.id}
-	var known *HTTPError
-	if errors.As(err, &known) {
-		p.Status, p.Detail = known.Code, known.Msg
-	}
 	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
 		w.WriteHeader(statusGone)
 		return
 	}
+	p := problemOf(err)
+	p.RequestID = w.id
 	if p.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", retryAfter)
 	}
-	p.Title = http.StatusText(p.Status)
-	if !strings.HasPrefix(r.URL.Path, "/api/v1/") {
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/api/v1/"):
+		body, _ := json.Marshal(p) // strings and a number
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(p.Status)
+		w.Write(body) // to a caller who left; there is nobody to tell
+	case s.pages != nil && localPath(r.URL.Path) == r.URL.Path && s.errorPage(w, r, p) == nil:
+	default:
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.WriteHeader(p.Status)
-		io.WriteString(w, p.Title+": "+p.Detail+"\n") // to a caller who left; there is nobody to tell
-		return
+		io.WriteString(w, p.Title+": "+p.Detail+"\n")
 	}
-	body, _ := json.Marshal(p) // strings and a number
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(p.Status)
-	w.Write(body)
+}
+
+// problemOf says what the caller may know of an error.
+func problemOf(err error) problem {
+	p := problem{Status: http.StatusInternalServerError, Detail: "something went wrong here; the request id leads to it in the log"}
+	var known *HTTPError
+	switch {
+	case errors.As(err, &known):
+		p.Status, p.Detail = known.Code, known.Msg
+	case isBusy(err):
+		p.Status, p.Detail = http.StatusServiceUnavailable, "the database is busy; nothing was lost and nothing was changed; try again in a few seconds"
+	}
+	p.Title = http.StatusText(p.Status)
+	return p
+}
+
+// isBusy says that another process, like a backup, kept the database locked for longer than we wait
+// (https://www.sqlite.org/rescode.html#busy).
+func isBusy(err error) bool {
+	const busy, locked = 5, 6
+	var e interface{ Code() int }
+	return errors.As(err, &e) && (e.Code()&0xff == busy || e.Code()&0xff == locked)
+}
+
+// errorPage is a problem as people see it.
+type errorPage struct {
+	page
+	Code      int
+	Text      string
+	RequestID string
+}
+
+// errorPage leaves the notice for the next page.
+func (s *Server) errorPage(w *response, r *http.Request, p problem) error {
+	return s.render(w, p.Status, "error", errorPage{Code: p.Status, RequestID: p.RequestID,
+		Text: sentence(p.Detail),
+		page: page{Title: errorTitle(p), Path: r.URL.Path, User: w.user, Demo: s.Demo != nil, Version: s.Version,
+			Timezone: s.Location.String(), Now: time.Now()}})
+}
+
+func errorTitle(p problem) string {
+	switch p.Status {
+	case http.StatusUnauthorized:
+		return "Your session has ended"
+	case http.StatusForbidden:
+		return "This is not allowed"
+	case http.StatusNotFound:
+		return "There is nothing here"
+	case http.StatusMethodNotAllowed:
+		return "This cannot be asked for that way"
+	case http.StatusTooManyRequests:
+		return "Too many tries"
+	case http.StatusInternalServerError:
+		return "Something went wrong"
+	case http.StatusServiceUnavailable:
+		return "Not right now"
+	}
+	return p.Title
+}
+
+// sentence makes one of an error's text.
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[size:] + "."
 }

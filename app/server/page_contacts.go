@@ -1,5 +1,39 @@
 package server
 
-import "net/http"
+import (
+	"fmt"
+	"net/http"
 
-func (s *Server) contactsPage(w http.ResponseWriter, r *http.Request) error { return badRequest("not there yet") }
+	"bursar/app/crm"
+	"bursar/app/db"
+)
+
+// contactsPageData is the built-in CRM.
+type contactsPageData struct {
+	page
+	pager
+	Lifecycle  string // the filter
+	Lifecycles []string
+	Contacts   []contactRow
+}
+
+type contactRow struct {
+	db.ContactsPageRow
+	Who link
+}
+
+// contactsPage answers GET /admin/contacts.
+func (s *Server) contactsPage(w http.ResponseWriter, r *http.Request) error {
+	d := contactsPageData{page: s.page(w, r, "Contacts"), Lifecycle: r.URL.Query().Get("lifecycle"),
+		Lifecycles: []string{crm.Trial, crm.Customer, crm.Churned}}
+	rows, err := s.DB.Read().ContactsPage(r.Context(), cursorOf(r), d.Lifecycle, listSize+1)
+	if err != nil {
+		return fmt.Errorf("list the contacts: %w", err)
+	}
+	rows, next := cut(rows, func(c db.ContactsPageRow) int64 { return c.ID })
+	d.pager = pagerOf(r, next)
+	for _, c := range rows {
+		d.Contacts = append(d.Contacts, contactRow{c, nameLink(c.Name, c.Email, c.CustomerID)})
+	}
+	return s.render(w, http.StatusOK, "contacts", d)
+}

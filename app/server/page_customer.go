@@ -1,7 +1,262 @@
 package server
 
-import "net/http"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 
-func (s *Server) customerPage(w http.ResponseWriter, r *http.Request) error { return badRequest("not there yet") }
+	"bursar/app/automation"
+	"bursar/app/billing"
+	"bursar/app/crm"
+	"bursar/app/customer"
+	"bursar/app/db"
+	"bursar/app/mail"
+	"bursar/app/queue"
+	"bursar/app/support"
+)
 
-func (s *Server) syncCustomer(w http.ResponseWriter, r *http.Request) error { return badRequest("not there yet") }
+// customerPageData is everything about one customer.
+type customerPageData struct {
+	page
+	Who       string
+	Record    db.Customer // as it is at this moment
+	Facts     customer.Facts
+	Systems   []automation.Comparison
+	Differs   bool
+	Reasons   []reason
+	Source    string  // how the Stripe column was read
+	WrittenAt db.Time // when Bursar wrote its record last
+	Tickets   []ticketRow
+	DeskAt    db.Time     // newest change on the desk
+	Contact   *db.Contact // nil: there is none
+	Tasks     []db.Task
+	Notes     []db.Note
+	Dashboard string // of Stripe, for links
+	CanSync   bool
+	Entries   []entry // what happened, newest first
+	Older     string
+	Earlier   bool // the entries are not the newest
+}
+
+// reason is a reason for a difference with the name of its system.
+type reason struct {
+	automation.Reason
+	Name string
+}
+
+var columnNames = map[string]string{"stripe": "Stripe", "bursar": "Bursar", "crm": "CRM", "desk": "Desk"}
+
+// maxCell bounds what a cell of the comparison says, in characters.
+const maxCell = 120
+
+// customerPage answers GET /admin/customers/{id}.
+func (s *Server) customerPage(w http.ResponseWriter, r *http.Request) error {
+	const nobody = "there is no customer with this number; it may have been joined with another"
+	id, err := pathID(r, nobody)
+	if err != nil {
+		return err
+	}
+	ctx, q := r.Context(), s.DB.Read()
+	facts, err := customer.Load(ctx, q, id)
+	if err != nil {
+		return found(err, nobody)
+	}
+	p := customerPageData{Facts: facts, Record: facts.RecordAt(time.Now()), WrittenAt: facts.Record.SyncedAt, CanSync: len(facts.Stripe) > 0}
+	p.Who = nameLink(p.Record.Name, p.Record.Email, id).Text
+	p.page = s.page(w, r, p.Who)
+	standing, err := p.readStanding(ctx, q)
+	if err != nil {
+		return fmt.Errorf("customer %d: %w", id, err)
+	}
+	if err := p.readEntries(ctx, q, cursorOf(r)); err != nil {
+		return fmt.Errorf("what happened to customer %d: %w", id, err)
+	}
+	if err := p.compare(ctx, q, standing); err != nil {
+		return fmt.Errorf("compare the systems for customer %d: %w", id, err)
+	}
+	if p.Dashboard, err = s.dashboard(ctx, q); err != nil {
+		return err
+	}
+	p.Source = s.sourceOf(p.Record)
+	p.tidy()
+	return s.render(w, http.StatusOK, "customer", p)
+}
+
+// readStanding reads what the CRM and the desk show, and what the last check saw.
+func (p *customerPageData) readStanding(ctx context.Context, q *db.Queries) (s automation.Standing, err error) {
+	id := p.Record.ID
+	contact, err := q.ContactOf(ctx, id)
+	if err == nil {
+		p.Contact = &contact
+		s.Contact = &crm.Contact{CustomerID: id, Name: contact.Name, Email: contact.Email, Lifecycle: contact.Lifecycle, Plan: contact.Plan,
+			Status: contact.Status, LastPaidAt: contact.LastPaidAt.Time}
+	}
+	if err != nil && !errors.Is(err, db.ErrNoRows) {
+		return s, err
+	}
+	if s.Tickets, err = q.TicketsOf(ctx, db.ID(id)); err != nil {
+		return s, err
+	}
+	for _, t := range s.Tickets {
+		p.Tickets = append(p.Tickets, ticketRow{Ticket: t, Reference: support.Reference(t.ID), Subject: mail.Line(t.Subject, maxName)})
+		if t.UpdatedAt.After(p.DeskAt.Time) {
+			p.DeskAt = t.UpdatedAt
+		}
+	}
+	if p.Tasks, err = q.TasksOf(ctx, id); err != nil {
+		return s, err
+	}
+	if p.Notes, err = q.NotesOf(ctx, id); err != nil {
+		return s, err
+	}
+	s.Findings, err = q.FindingsOfCustomer(ctx, db.ID(id))
+	return s, err
+}
+
+// compare sets the systems side by side and says why they differ.
+func (p *customerPageData) compare(ctx context.Context, q *db.Queries, s automation.Standing) error {
+	work, err := readWork(ctx, q, p.keys(s))
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	p.Systems = automation.Compare(p.Facts, s, now)
+	for i := range p.Systems {
+		row := &p.Systems[i]
+		for _, cell := range []*automation.Cell{&row.Stripe, &row.Bursar, &row.CRM, &row.Desk} {
+			p.Differs = p.Differs || cell.Differs
+			cell.Text = mail.Line(cell.Text, maxCell)
+		}
+	}
+	for _, why := range automation.Explain(p.Systems, p.Facts, s, work, now) {
+		why.Text = mail.Line(why.Text, lineLength)
+		p.Reasons = append(p.Reasons, reason{why, columnNames[why.System]})
+	}
+	return nil
+}
+
+// sourceOf says how the last reading of Stripe was made.
+func (s *Server) sourceOf(c db.Customer) string {
+	switch {
+	case c.Source == "":
+		return "nothing bought yet"
+	case c.Source == "api":
+		return "from the API"
+	case s.Billing.Stripe == nil:
+		return "from events"
+	}
+	return "from events, unconfirmed"
+}
+
+// dashboard is the address of Stripe's pages for the mode of this file.
+func (s *Server) dashboard(ctx context.Context, q *db.Queries) (string, error) {
+	const live = "https://dashboard.stripe.com/"
+	isLive := s.Billing.Live
+	if s.Billing.Stripe == nil {
+		text, err := q.Meta(ctx, "livemode")
+		if err != nil && !errors.Is(err, db.ErrNoRows) {
+			return "", fmt.Errorf("read the mode: %w", err)
+		}
+		isLive = text == "true"
+	}
+	if isLive {
+		return live, nil
+	}
+	return live + "test/", nil
+}
+
+// tidy makes what others wrote fit for the page, and puts the newest first.
+func (p *customerPageData) tidy() {
+	p.Record.Email = mail.Line(p.Record.Email, maxName)
+	p.Record.Plan = mail.Line(p.Record.Plan, maxName)
+	f := &p.Facts
+	slices.Reverse(f.Subscriptions)
+	slices.Reverse(f.Invoices)
+	slices.Reverse(f.Refunds)
+	slices.Reverse(f.Disputes)
+	slices.Reverse(p.Tasks)
+	slices.Reverse(p.Notes)
+	for i := range f.Subscriptions {
+		f.Subscriptions[i].Plan = mail.Line(customer.PlanName(f.Subscriptions[i]), maxName)
+	}
+	for i := range f.Invoices {
+		f.Invoices[i].Error = mail.Line(f.Invoices[i].Error, lineLength)
+		if !strings.HasPrefix(f.Invoices[i].HostedURL, "https://") {
+			f.Invoices[i].HostedURL = ""
+		}
+	}
+	for i := range p.Tasks {
+		p.Tasks[i].Title = mail.Line(p.Tasks[i].Title, lineLength)
+	}
+	for i := range p.Notes {
+		p.Notes[i].Text = mail.Line(p.Notes[i].Text, lineLength)
+	}
+	for i := range f.Links {
+		f.Links[i].RemoteID = mail.Line(f.Links[i].RemoteID, maxCell)
+	}
+}
+
+// syncCustomer answers POST /admin/customers/{id}/sync: Stripe is read again now, and the contact is
+// written if it is not what it should be. Asking twice is the same as asking once.
+func (s *Server) syncCustomer(w http.ResponseWriter, r *http.Request) error {
+	const nobody = "there is no customer with this number; it may have been joined with another"
+	id, err := pathID(r, nobody)
+	if err != nil {
+		return err
+	}
+	ctx, read := r.Context(), 0
+	err = s.DB.Tx(ctx, func(q *db.Queries) error {
+		facts, err := customer.Load(ctx, q, id)
+		if err != nil {
+			return found(err, nobody)
+		}
+		for _, c := range facts.Stripe {
+			if err := queue.InsertAt(ctx, q, billing.SyncCustomer{StripeCustomer: c.ID}, time.Now()); err != nil {
+				return err
+			}
+		}
+		if read = len(facts.Stripe); read == 0 {
+			return nil
+		}
+		if err := mendContact(ctx, q, facts); err != nil {
+			return err
+		}
+		return s.audit(ctx, q, r, "customers.sync", "customer "+strconv.FormatInt(id, 10), strings.Join(facts.Linked("stripe"), ", "))
+	})
+	if err != nil {
+		return err
+	}
+	done := notice{Text: "Stripe is being read again. The result shows here in a moment."}
+	switch {
+	case read == 0:
+		done = notice{Text: "There is nothing to read: this customer has no Stripe customer yet.", Bad: true}
+	case s.Billing.Stripe == nil:
+		done.Text = "The stored events are being read again; without STRIPE_API_KEY Stripe itself is not asked. The result shows here in a moment."
+	}
+	return s.seeOther(w, r, fmt.Sprintf("/admin/customers/%d", id), done)
+}
+
+// mendContact queues the writing of a contact that is not what it should be: a sync that finds nothing
+// new in Stripe would not.
+func mendContact(ctx context.Context, q *db.Queries, f customer.Facts) error {
+	now := time.Now()
+	f.Record = f.RecordAt(now)
+	want := automation.Want(f, now).Contact
+	if want == nil {
+		return nil
+	}
+	c, err := q.ContactOf(ctx, f.Record.ID)
+	if err != nil && !errors.Is(err, db.ErrNoRows) {
+		return err
+	}
+	if (crm.Contact{CustomerID: c.CustomerID, Name: c.Name, Email: c.Email, Lifecycle: c.Lifecycle, Plan: c.Plan, Status: c.Status,
+		LastPaidAt: c.LastPaidAt.Time}) == *want {
+		return nil
+	}
+	return queue.Insert(ctx, q, crm.SyncContact{Contact: *want})
+}

@@ -1,13 +1,147 @@
 package server
 
-import "net/http"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
 
-func (s *Server) peoplePage(w http.ResponseWriter, r *http.Request) error { return badRequest("not there yet") }
+	"bursar/app/auth"
+	"bursar/app/db"
+)
 
-func (s *Server) invite(w http.ResponseWriter, r *http.Request) error { return badRequest("not there yet") }
+type peoplePage struct {
+	page
+	People   []person
+	Programs []db.ApiKey
+	Roles    []auth.Role
+	Link     string // to hand over, shown once
+	For      string // whose it is
+	Error    string
+	Email    string // typed into the form
+	Role     auth.Role
+}
 
-func (s *Server) changeRole(w http.ResponseWriter, r *http.Request) error { return badRequest("not there yet") }
+// person is a user as the list shows them.
+type person struct {
+	db.User
+	State string // active, invited or disabled
+	Self  bool
+	Seen  time.Time
+}
 
-func (s *Server) disableUser(w http.ResponseWriter, r *http.Request) error { return badRequest("not there yet") }
+func (s *Server) peoplePage(w http.ResponseWriter, r *http.Request) error {
+	return s.showPeople(w, r, http.StatusOK, peoplePage{Role: auth.Support})
+}
 
-func (s *Server) enableUser(w http.ResponseWriter, r *http.Request) error { return badRequest("not there yet") }
+func (s *Server) showPeople(w http.ResponseWriter, r *http.Request, status int, p peoplePage) error {
+	users, err := s.DB.Read().ListPeople(r.Context())
+	if err != nil {
+		return fmt.Errorf("list people: %w", err)
+	}
+	p.Programs, err = s.DB.Read().ListAPIKeys(r.Context())
+	if err != nil {
+		return fmt.Errorf("list API keys: %w", err)
+	}
+	p.page, p.Roles = s.page(w, r, "People"), auth.Roles()
+	for _, row := range users {
+		one := person{User: row.User, State: "active", Self: row.User.ID == userOf(r).ID}
+		switch {
+		case !row.User.DisabledAt.IsZero():
+			one.State = "disabled"
+		case row.User.PasswordHash == "":
+			one.State = "invited"
+		}
+		if row.LastSeenMs > 0 {
+			one.Seen = time.UnixMilli(row.LastSeenMs)
+		}
+		p.People = append(p.People, one)
+	}
+	return s.render(w, status, "people", p)
+}
+
+// invite adds somebody, or makes a new link for them. The link is in the answer to the POST and nowhere
+// else: not in a cookie, and not in a mail that others may read in the outbox.
+func (s *Server) invite(w http.ResponseWriter, r *http.Request) error {
+	if err := readForm(w, r); err != nil {
+		return err
+	}
+	p := peoplePage{Email: strings.TrimSpace(r.PostFormValue("email")), Role: auth.Role(r.PostFormValue("role"))}
+	var link string
+	err := s.DB.Tx(r.Context(), func(q *db.Queries) (err error) {
+		if link, err = auth.Invite(r.Context(), q, p.Email, p.Role, s.URL); err != nil {
+			return err
+		}
+		return s.audit(r.Context(), q, r, "people.invite", p.Email, string(p.Role))
+	})
+	if errors.Is(err, auth.ErrInvalid) || errors.Is(err, auth.ErrExists) {
+		p.Error = sentence(err.Error())
+		return s.showPeople(w, r, http.StatusUnprocessableEntity, p)
+	}
+	if err != nil {
+		return err
+	}
+	return s.showPeople(w, r, http.StatusOK, peoplePage{Link: link, For: p.Email, Role: auth.Support})
+}
+
+// changeRole takes the role from the query too, for the button that takes a change back.
+func (s *Server) changeRole(w http.ResponseWriter, r *http.Request) error {
+	if err := readForm(w, r); err != nil {
+		return err
+	}
+	role := auth.Role(r.FormValue("role"))
+	return s.changePerson(w, r, "people.role", func(ctx context.Context, q *db.Queries, id int64) (change, error) {
+		before, err := auth.SetRole(ctx, q, id, role)
+		undo := action{"Undo", fmt.Sprintf("/admin/people/%d/role?role=%s", id, before.Role)}
+		return change{before.Email, before.Role + " to " + string(role),
+			notice{Text: before.Email + " now has the role " + string(role) + " and signs in again.", Undo: &undo}}, err
+	})
+}
+
+func (s *Server) disableUser(w http.ResponseWriter, r *http.Request) error {
+	return s.changePerson(w, r, "people.disable", func(ctx context.Context, q *db.Queries, id int64) (change, error) {
+		user, err := auth.Disable(ctx, q, id)
+		undo := action{"Undo", fmt.Sprintf("/admin/people/%d/enable", id)}
+		return change{user.Email, "", notice{Text: user.Email + " is signed out and cannot sign in any more.", Undo: &undo}}, err
+	})
+}
+
+func (s *Server) enableUser(w http.ResponseWriter, r *http.Request) error {
+	return s.changePerson(w, r, "people.enable", func(ctx context.Context, q *db.Queries, id int64) (change, error) {
+		user, err := auth.Enable(ctx, q, id)
+		return change{user.Email, "", notice{Text: user.Email + " can sign in again, with the password they had."}}, err
+	})
+}
+
+// change is what became of somebody: for the audit, and for the page.
+type change struct {
+	email, detail string
+	notice        notice
+}
+
+// changePerson does something to the person in the path, and writes down who did.
+func (s *Server) changePerson(w http.ResponseWriter, r *http.Request, name string, fn func(context.Context, *db.Queries, int64) (change, error)) error {
+	const nobody = "there is nobody with this number"
+	id, err := pathID(r, nobody)
+	if err != nil {
+		return err
+	}
+	var done change
+	err = s.DB.Tx(r.Context(), func(q *db.Queries) (err error) {
+		if done, err = fn(r.Context(), q, id); err != nil {
+			return err
+		}
+		return s.audit(r.Context(), q, r, name, done.email, done.detail)
+	})
+	switch {
+	case errors.Is(err, auth.ErrLastOwner):
+		return s.seeOther(w, r, "/admin/people", notice{Bad: true, Text: "Nothing was changed: " + done.email + " is the last owner who can sign in. Make somebody else an owner first."})
+	case errors.Is(err, auth.ErrInvalid):
+		return &HTTPError{Code: http.StatusUnprocessableEntity, Msg: err.Error()}
+	case err != nil:
+		return found(err, nobody)
+	}
+	return s.seeOther(w, r, "/admin/people", done.notice)
+}

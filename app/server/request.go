@@ -11,6 +11,8 @@ import (
 	"os"
 	"runtime/debug"
 	"time"
+
+	"bursar/app/auth"
 )
 
 // bodyTimeout is how long a body may take to arrive.
@@ -19,9 +21,10 @@ const bodyTimeout = 5 * time.Second
 // response is a request on its way through serve.
 type response struct {
 	http.ResponseWriter
-	id     string // of the request
-	status int    // 0 until something was written
-	err    error  // of the handler
+	id     string    // of the request
+	user   auth.User // who is signed in, on their routes
+	status int       // 0 until something was written
+	err    error     // of the handler
 }
 
 func (w *response) WriteHeader(status int) {
@@ -52,6 +55,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Content-Security-Policy", "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 	h.Set("Cache-Control", "no-store")
+	if s.secure() {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
 	if r.ContentLength != 0 {
 		setReadDeadline(w, start.Add(bodyTimeout))
 	}

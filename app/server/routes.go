@@ -83,29 +83,30 @@ func (s *Server) newMux(routes []Route) (*http.ServeMux, error) {
 			return nil, fmt.Errorf("%s %s is there twice", route.Method, route.Path)
 		}
 		if methods[route.Path] == nil {
-			mux.Handle(route.Path, s.step(func(w http.ResponseWriter, _ *http.Request) error {
+			mux.Handle(route.Path, s.step(func(w *response, _ *http.Request) error {
 				return s.refuseMethod(w, route.Access, methods[route.Path])
 			}))
 		}
 		methods[route.Path] = append(methods[route.Path], route.Method)
-		mux.Handle(route.Method+" "+route.Path, s.step(func(w http.ResponseWriter, r *http.Request) error {
-			if err := s.allow(w, r, route.Access); err != nil {
+		mux.Handle(route.Method+" "+route.Path, s.step(func(w *response, r *http.Request) error {
+			r, err := s.allow(w, r, route.Access)
+			if err != nil {
 				return err
 			}
 			return route.Handler(w, r)
 		}))
 	}
-	mux.Handle("/", s.step(func(http.ResponseWriter, *http.Request) error {
+	mux.Handle("/", s.step(func(*response, *http.Request) error {
 		return &HTTPError{Code: http.StatusNotFound, Msg: "there is nothing here"}
 	}))
 	return mux, nil
 }
 
 // step is a handler within serve, which deals with its error.
-func (s *Server) step(fn func(http.ResponseWriter, *http.Request) error) http.Handler {
+func (s *Server) step(fn func(*response, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if res, ok := w.(*response); ok {
-			res.err = fn(w, r)
+			res.err = fn(res, r)
 		}
 	})
 }
@@ -122,11 +123,18 @@ func (s *Server) refuseMethod(w http.ResponseWriter, a Access, methods []string)
 	return &HTTPError{Code: http.StatusMethodNotAllowed, Msg: "use " + allow}
 }
 
-// allow is nil if the caller may ask for a route with this access.
-func (s *Server) allow(w http.ResponseWriter, r *http.Request, a Access) error {
-	if a == Public || a == Signed || a == LoopbackOrAPIKey && isLocal(r) {
-		return nil
+// allow lets a caller on to a route with this access, with who it is in the request, or says why not.
+func (s *Server) allow(w *response, r *http.Request, a Access) (*http.Request, error) {
+	switch {
+	case a == Public, a == Signed, a == LoopbackOrAPIKey && isLocal(r):
+		return r, nil
+	case a == APIKey, a == LoopbackOrAPIKey:
+		return r, s.allowProgram(w, r)
 	}
+	return s.allowPerson(w, r, a)
+}
+
+func (s *Server) allowProgram(w http.ResponseWriter, r *http.Request) error {
 	key, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	_, err := auth.CheckAPIKey(r.Context(), s.DB, key)
 	if errors.Is(err, auth.ErrUnauthorized) {

@@ -9,12 +9,15 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/net/netutil"
+	"golang.org/x/time/rate"
 
+	"bursar/app/auth"
 	"bursar/app/billing"
 	"bursar/app/db"
 	"bursar/app/support"
@@ -32,6 +35,8 @@ type Config struct {
 	Files    fs.FS          // web/pages and web/assets
 	Location *time.Location // of the company
 	URL      string         // public address
+	Proxies  []netip.Prefix // in front of us, whose X-Forwarded-For is believed
+	Settings []Setting      // for the page of that name
 	Demo     *Demo          // the panel of bursar demo, nil elsewhere
 }
 
@@ -42,8 +47,12 @@ type Server struct {
 	mux         *http.ServeMux
 	crossOrigin http.CrossOriginProtection
 	metrics     *metrics
+	gate        *auth.Gate
+	wrongs      *rate.Limiter // of audit rows about wrong sign-ins
 	pages       *pages
 	bodies      sync.Pool // *bytes.Buffer, for the webhook
+	figures     figuresCache
+	streams     streams
 }
 
 // New makes a server. It fails if a route does not say who may ask, or a secret is empty.
@@ -52,7 +61,7 @@ func New(c Config) (*Server, error) {
 	if slices.Contains(c.Secrets, "") {
 		return nil, errors.New("a signing secret of the Stripe webhook is empty; look for a stray comma in STRIPE_WEBHOOK_SECRET")
 	}
-	s := &Server{Config: c, metrics: newMetrics(c.DB)}
+	s := &Server{Config: c, metrics: newMetrics(c.DB), gate: auth.NewGate(), wrongs: rate.NewLimiter(1, 60), streams: newStreams()}
 	if c.Files != nil {
 		pages, err := newPages(c.Files, c.Location)
 		if err != nil {
@@ -82,8 +91,10 @@ const (
 // HTTPServer is a server for addr with limits. It has no write timeout, which would cut off live pages;
 // bodies have their own deadline.
 func (s *Server) HTTPServer(addr string) *http.Server {
-	return &http.Server{Addr: addr, Handler: s.Handler(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+	web := &http.Server{Addr: addr, Handler: s.Handler(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn)}
+	web.RegisterOnShutdown(s.streams.end)
+	return web
 }
 
 // Listen listens on addr for up to 1,024 connections at a time; more wait to be accepted.

@@ -21,22 +21,10 @@ const page = 500
 func (b Builtin) Open(ctx context.Context, t Ticket) (string, error) {
 	var id int64
 	err := b.DB.Tx(ctx, func(q *db.Queries) (err error) {
-		id, err = q.InsertTicket(ctx, db.InsertTicketParams{CustomerID: db.ID(t.CustomerID), Cause: t.Cause, Queue: t.Queue,
-			Priority: t.Priority, Subject: t.Subject, Now: db.Now()})
-		if errors.Is(err, db.ErrNoRows) {
-			existing, err := q.TicketByCause(ctx, t.Cause)
-			id = existing.ID
-			return err
-		}
-		if err != nil {
-			return err
-		}
-		return q.InsertMessage(ctx, db.InsertMessageParams{TicketID: id, Key: "opened", Author: t.Author, Body: t.Body, CreatedAt: db.Now()})
+		id, _, err = Open(ctx, q, t)
+		return err
 	})
-	if err != nil {
-		return "", fmt.Errorf("open the ticket of %s: %w", t.Cause, err)
-	}
-	return Reference(id), nil
+	return Reference(id), err
 }
 
 // Reference is how people call a ticket of the built-in desk.
@@ -52,11 +40,8 @@ func (b Builtin) Close(ctx context.Context, cause, note string) error {
 		if err != nil {
 			return err
 		}
-		n, err := q.CloseTicket(ctx, db.Now(), t.ID)
-		if err != nil || n == 0 {
-			return err
-		}
-		return q.InsertMessage(ctx, db.InsertMessageParams{TicketID: t.ID, Key: "closed", Author: "bursar", Body: note, CreatedAt: db.Now()})
+		_, err = Close(ctx, q, t.ID, "bursar", note)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("close the ticket of %s: %w", cause, err)

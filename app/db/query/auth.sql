@@ -39,9 +39,8 @@ FROM sign_in_links LEFT JOIN users ON users.id = sign_in_links.user_id
 WHERE sign_in_links.token_hash = @token_hash AND sign_in_links.used_at = 0 AND sign_in_links.expires_at > @now
   AND COALESCE(users.disabled_at, 0) = 0;
 
--- name: UseSignInLink :execrows
--- Zero rows: somebody was faster.
-UPDATE sign_in_links SET used_at = @now WHERE token_hash = @token_hash AND used_at = 0;
+-- name: UseSignInLink :exec
+UPDATE sign_in_links SET used_at = @now WHERE token_hash = @token_hash;
 
 -- name: DeleteUnusedLinks :exec
 -- Those of one user, or with NULL those of the first owner.
@@ -50,11 +49,8 @@ DELETE FROM sign_in_links WHERE user_id IS sqlc.narg('user_id') AND used_at = 0;
 -- name: DeleteExpiredLinks :exec
 DELETE FROM sign_in_links WHERE expires_at <= @now;
 
--- name: InsertSession :execrows
--- Zero rows: the user was disabled, or has another password since.
-INSERT INTO sessions (token_hash, user_id, created_at, seen_at)
-SELECT CAST(@token_hash AS BLOB), users.id, CAST(@created_at AS INTEGER), CAST(@created_at AS INTEGER) FROM users
-WHERE users.id = @user_id AND users.password_hash = @password_hash AND users.password_hash <> '' AND users.disabled_at = 0;
+-- name: InsertSession :exec
+INSERT INTO sessions (token_hash, user_id, created_at, seen_at) VALUES (?, ?, ?, ?);
 
 -- name: SessionByHash :one
 SELECT users.id, users.email, users.role, sessions.created_at, sessions.seen_at
@@ -77,7 +73,7 @@ DELETE FROM sessions WHERE created_at <= @begun_before OR seen_at <= @idle_since
 INSERT INTO audit (created_at, actor, role, address, action, target, outcome, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: ListAudit :many
--- Newest first, before an id; '' matches every outcome and everybody.
+-- Newest first, before an id. An empty outcome or actor stands for all of them.
 SELECT * FROM audit
 WHERE id < @before AND (CAST(@outcome AS TEXT) = '' OR outcome = @outcome) AND (CAST(@actor AS TEXT) = '' OR actor = @actor)
 ORDER BY id DESC LIMIT @count;

@@ -105,3 +105,11 @@ ORDER BY scheduled_at LIMIT 50;
 
 -- name: FindingsOfCustomer :many
 SELECT * FROM findings WHERE customer_id = ? AND state = 'open' ORDER BY id;
+
+-- name: SearchCustomers :many
+-- Customers below id @before whose name or e-mail has the phrase in it, newest first. The join is a cross
+-- join so that the search comes first and ends at the limit.
+SELECT c.* FROM customer_search(CAST(@phrase AS TEXT)) s CROSS JOIN customers c ON c.id = s.rowid
+WHERE s.rowid < CAST(@before AS INTEGER)
+  AND (CAST(@access AS TEXT) = '' OR c.access = @access) AND (CAST(@plan AS TEXT) = '' OR c.plan = @plan)
+ORDER BY s.rowid DESC LIMIT @n;

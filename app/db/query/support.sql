@@ -13,7 +13,7 @@ SELECT * FROM tickets WHERE id = ?;
 -- name: CloseTicket :execrows
 UPDATE tickets SET status = 'closed', closed_at = @now, updated_at = @now WHERE id = @id AND status = 'open';
 
--- name: InsertMessage :exec
+-- name: InsertMessage :execrows
 INSERT INTO messages (ticket_id, key, author, body, created_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (ticket_id, key) DO NOTHING;
 
 -- name: MessagesOf :many

@@ -1,0 +1,192 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/mail"
+	"strings"
+	"time"
+
+	"bursar/app/db"
+)
+
+const (
+	linkLifetime       = 48 * time.Hour
+	firstOwnerLifetime = 30 * time.Minute
+)
+
+// AddUser makes a user and returns a link below url with which they choose a password, once, within 48
+// hours. For a user who is there already in the same role it makes another link, and the earlier one
+// ends; with another role, or disabled, it is ErrExists.
+func AddUser(ctx context.Context, d *db.DB, email string, role Role, url string) (link string, err error) {
+	err = d.Tx(ctx, func(q *db.Queries) error {
+		if link, err = Invite(ctx, q, email, role, url); err != nil {
+			return err
+		}
+		return q.InsertAudit(ctx, db.InsertAuditParams{CreatedAt: db.Now(), Actor: "bursar", Action: "people.invite", Target: email,
+			Outcome: "done", Detail: string(role) + ", on the command line"})
+	})
+	if err != nil {
+		return "", fmt.Errorf("add user %s: %w", email, err)
+	}
+	return link, nil
+}
+
+// Invite is AddUser within a transaction, without its audit row.
+func Invite(ctx context.Context, q *db.Queries, email string, role Role, url string) (link string, err error) {
+	if err := checkEmail(email); err != nil {
+		return "", err
+	}
+	if err := checkRole(role); err != nil {
+		return "", err
+	}
+	id, err := findOrInsert(ctx, q, email, role)
+	if err != nil {
+		return "", err
+	}
+	return newLink(ctx, q, id, linkLifetime, url)
+}
+
+func checkEmail(email string) error {
+	address, err := mail.ParseAddress(email)
+	if err != nil || address.Address != email || len(email) > maxEmail {
+		return fmt.Errorf("the e-mail address %q is %w; give it bare, like ada@example.com", email, ErrInvalid)
+	}
+	return nil
+}
+
+// maxEmail is the longest address SMTP can carry (RFC 5321, 4.5.3.1.3).
+const maxEmail = 254
+
+func checkRole(role Role) error {
+	switch role {
+	case Owner, Finance, Support:
+		return nil
+	}
+	return fmt.Errorf("the role %q is %w; the roles are %s, %s and %s", role, ErrInvalid, Owner, Finance, Support)
+}
+
+func findOrInsert(ctx context.Context, q *db.Queries, email string, role Role) (int64, error) {
+	user, err := q.UserByEmail(ctx, email)
+	switch {
+	case errors.Is(err, db.ErrNoRows):
+		return q.InsertUser(ctx, email, string(role), db.Now())
+	case err != nil:
+		return 0, err
+	case user.Role != string(role):
+		return 0, fmt.Errorf("%w, with the role %s; ask for that role to get a new link, a role is not changed this way", ErrExists, user.Role)
+	case !user.DisabledAt.IsZero():
+		return 0, fmt.Errorf("%w, and it is disabled; an owner can enable it under People", ErrExists)
+	}
+	return user.ID, nil
+}
+
+// FirstOwnerLink is a link with which the first owner signs up, within 30 minutes, or "" if there are
+// users already. A new one ends the earlier ones.
+func FirstOwnerLink(ctx context.Context, d *db.DB, url string) (link string, err error) {
+	err = d.Tx(ctx, func(q *db.Queries) error {
+		n, err := q.CountUsers(ctx)
+		if err == nil && n == 0 {
+			link, err = newLink(ctx, q, 0, firstOwnerLifetime, url)
+		}
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("make the link for the first owner: %w", err)
+	}
+	return link, nil
+}
+
+// newLink makes the one link that a user, or with 0 the first owner, can use.
+func newLink(ctx context.Context, q *db.Queries, user int64, lifetime time.Duration, url string) (string, error) {
+	now := time.Now()
+	if err := q.DeleteExpiredLinks(ctx, db.At(now)); err != nil {
+		return "", fmt.Errorf("drop expired links: %w", err)
+	}
+	if err := q.DeleteUnusedLinks(ctx, db.ID(user)); err != nil {
+		return "", fmt.Errorf("drop earlier links: %w", err)
+	}
+	token := rand.Text()
+	err := q.InsertSignInLink(ctx, db.InsertSignInLinkParams{TokenHash: hash(token), UserID: db.ID(user),
+		CreatedAt: db.At(now), ExpiresAt: db.At(now.Add(lifetime))})
+	if err != nil {
+		return "", fmt.Errorf("store a link: %w", err)
+	}
+	return strings.TrimRight(url, "/") + "/admin/sign-in?token=" + token, nil
+}
+
+// Link is a link that can be used. The zero value is that of the first owner, who says the e-mail address.
+type Link struct {
+	Email string
+	Role  Role
+}
+
+// FindLink gives the link of a token, or ErrLink. Whoever tries many that are none gets ErrTooMany.
+func (g *Gate) FindLink(ctx context.Context, q *db.Queries, token, address string) (Link, error) {
+	try, ok := g.tries.begin(byAddress(address))
+	if !ok {
+		return Link{}, ErrTooMany
+	}
+	row, err := findLink(ctx, q, token)
+	if !errors.Is(err, ErrLink) {
+		g.tries.forgive(try)
+	}
+	return Link{row.Email, Role(row.Role)}, err
+}
+
+func findLink(ctx context.Context, q *db.Queries, token string) (db.SignInLinkByHashRow, error) {
+	row, err := q.SignInLinkByHash(ctx, hash(token), db.Now())
+	if errors.Is(err, db.ErrNoRows) {
+		return row, ErrLink
+	}
+	if err != nil {
+		return row, fmt.Errorf("look up a link: %w", err)
+	}
+	return row, nil
+}
+
+// UseLink gives a password, as HashPassword made it, to the user of a link, who may then be signed in.
+// email counts for the first owner only. Every session of the user ends, and no link works twice:
+// ErrLink, also for the slower of two first owners.
+func UseLink(ctx context.Context, q *db.Queries, token, email, passwordHash string) (db.User, error) {
+	link, err := findLink(ctx, q, token)
+	if err != nil {
+		return db.User{}, err
+	}
+	if err := q.UseSignInLink(ctx, db.Now(), hash(token)); err != nil {
+		return db.User{}, fmt.Errorf("use a link: %w", err)
+	}
+	id := link.UserID.Int64
+	if !link.UserID.Valid {
+		if id, err = insertFirstOwner(ctx, q, email); err != nil {
+			return db.User{}, err
+		}
+	}
+	if err := q.SetUserPassword(ctx, passwordHash, id); err != nil {
+		return db.User{}, fmt.Errorf("set the password of user %d: %w", id, err)
+	}
+	if err := endSessions(ctx, q, id); err != nil {
+		return db.User{}, err
+	}
+	user, err := q.UserByID(ctx, id)
+	if err != nil {
+		return db.User{}, fmt.Errorf("read user %d: %w", id, err)
+	}
+	return user, nil
+}
+
+func insertFirstOwner(ctx context.Context, q *db.Queries, email string) (int64, error) {
+	if n, err := q.CountUsers(ctx); err != nil || n > 0 {
+		return 0, errors.Join(ErrLink, err)
+	}
+	if err := checkEmail(email); err != nil {
+		return 0, err
+	}
+	id, err := q.InsertUser(ctx, email, string(Owner), db.Now())
+	if err != nil {
+		return 0, fmt.Errorf("add the first owner: %w", err)
+	}
+	return id, nil
+}

@@ -1,0 +1,152 @@
+package automation
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"bursar/app/crm"
+	"bursar/app/customer"
+	"bursar/app/db"
+	"bursar/app/support"
+)
+
+// Standing is what the other systems say of a customer.
+type Standing struct {
+	Contact  *crm.Contact // nil: the CRM has none
+	Tickets  []db.Ticket
+	Findings []db.Finding // open ones: what the last check saw, also in Stripe
+}
+
+// Comparison is one thing that four systems say of a customer.
+type Comparison struct {
+	What                      string
+	Stripe, Bursar, CRM, Desk Cell
+}
+
+// Cell is what one system says. A system that does not keep the thing has neither text nor time.
+type Cell struct {
+	Text    string
+	At      time.Time // instead of the text where the thing is a time
+	Differs bool      // from what it should be
+}
+
+// Compare sets what the systems say of a customer side by side. What is right comes from Stripe's last
+// reading: the record must follow from it, and the CRM and the desk must show what the rules want.
+func Compare(f customer.Facts, s Standing, now time.Time) []Comparison {
+	is := f.Record
+	follows := f.RecordAt(now)
+	f.Record = follows
+	wanted := Want(f, now)
+	want, contact := crm.Contact{}, crm.Contact{}
+	if wanted.Contact != nil {
+		want = *wanted.Contact
+	}
+	if s.Contact != nil {
+		contact = *s.Contact
+	}
+	rows := []Comparison{
+		compareText("Status", follows.Status, is.Status, want.Status, contact.Status),
+		compareText("Plan", follows.Plan, is.Plan, want.Plan, contact.Plan),
+		compareText("Name", follows.Name, is.Name, want.Name, contact.Name),
+		compareText("E-mail", follows.Email, is.Email, want.Email, contact.Email),
+		compareText("Access", follows.Access, is.Access, want.Lifecycle, contact.Lifecycle),
+		{What: "Last paid", Stripe: Cell{At: follows.LastPaidAt.Time},
+			Bursar: Cell{At: is.LastPaidAt.Time, Differs: !is.LastPaidAt.Equal(follows.LastPaidAt.Time)},
+			CRM:    Cell{At: contact.LastPaidAt, Differs: !contact.LastPaidAt.Equal(want.LastPaidAt)}},
+		compareTickets(f, wanted.Tickets, s.Tickets),
+	}
+	for i := range rows {
+		switch {
+		case len(f.Stripe) == 0: // a sign-up that bought nothing
+			rows[i].Stripe, rows[i].Bursar.Differs = Cell{}, false
+		case s.sawInStripe(f, rows[i].What):
+			rows[i].Stripe.Differs = true
+		}
+		if s.Contact == nil || wanted.Contact == nil { // what no rule wants is not wrong
+			rows[i].CRM.Differs = false
+		}
+	}
+	if s.Contact == nil {
+		rows[rowAccess].CRM = Cell{Text: "no contact", Differs: wanted.Contact != nil}
+	}
+	return rows
+}
+
+const rowAccess = 4
+
+// sawInStripe says that the last check saw something else in Stripe than the last reading.
+func (s Standing) sawInStripe(f customer.Facts, what string) bool {
+	return slices.ContainsFunc(s.Findings, func(d db.Finding) bool {
+		return slices.Contains(stripeFindings[d.Kind], what) && d.LastAt.After(f.Record.AsOfAt.Time)
+	})
+}
+
+// stripeFindings are the reconciler's kinds that tell of Stripe, and the rows that they are about.
+var stripeFindings = map[string][]string{
+	"customer_differs":     {"Name", "E-mail"},
+	"subscription_missing": {"Status", "Access"},
+	"subscription_differs": {"Status"},
+	"access_would_end":     {"Status", "Access"},
+	"not_in_stripe":        {"Status", "Access"},
+}
+
+func compareText(what, follows, is, want, contact string) Comparison {
+	return Comparison{What: what, Stripe: Cell{Text: follows}, Bursar: Cell{Text: is, Differs: is != follows},
+		CRM: Cell{Text: contact, Differs: contact != want}}
+}
+
+// compareTickets compares the causes for a ticket with the tickets on the desk. A ticket that a person
+// closed before its cause was gone is no difference.
+func compareTickets(f customer.Facts, wanted []support.Ticket, tickets []db.Ticket) Comparison {
+	row := Comparison{What: "Open tickets", Stripe: Cell{Text: troubles(f)}, Bursar: Cell{Text: countOf(len(wanted), "is wanted", "are wanted")}}
+	open := 0
+	for _, t := range tickets {
+		if t.Status != "open" {
+			continue
+		}
+		open++
+		if Owns(t.Cause) && !hasTicket(wanted, t.Cause) {
+			row.Desk.Differs = true
+		}
+	}
+	for _, t := range wanted {
+		if !slices.ContainsFunc(tickets, func(on db.Ticket) bool { return on.Cause == t.Cause }) {
+			row.Desk.Differs = true
+		}
+	}
+	row.Desk.Text = countOf(open, "open", "open")
+	return row
+}
+
+// troubles are what in Stripe is a cause for a ticket.
+func troubles(f customer.Facts) string {
+	failed := 0
+	for _, i := range f.Invoices {
+		if i.Failed {
+			failed++
+		}
+	}
+	var parts []string
+	if failed > 0 {
+		parts = append(parts, countOf(failed, "failed payment", "failed payments"))
+	}
+	if n := len(f.OpenDisputes()); n > 0 {
+		parts = append(parts, countOf(n, "dispute", "disputes"))
+	}
+	if len(parts) == 0 {
+		return "no trouble"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func countOf(n int, one, many string) string {
+	switch n {
+	case 0:
+		return "none"
+	case 1:
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -1,0 +1,236 @@
+package billing_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"bursar/app/billing"
+	"bursar/app/customer"
+	"bursar/app/db"
+	"bursar/app/demo"
+	"bursar/app/queue"
+)
+
+// try does at once what waits for its next try, as an administrator may ask for.
+func (f *file) try() {
+	f.tb.Helper()
+	f.check(f.DB.Tx(f.tb.Context(), func(q *db.Queries) error {
+		if _, err := q.CloseCircuit(f.tb.Context(), "stripe", db.Now()); err != nil {
+			return err
+		}
+		for _, s := range f.facts(1).Stripe {
+			if err := queue.Insert(f.tb.Context(), q, billing.SyncCustomer{StripeCustomer: s.ID}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	f.workOff()
+}
+
+// TestWhileStripeDoesNotAnswer takes in the news of a purchase and a failed payment while every call fails.
+func TestWhileStripeDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	for name, breaks := range map[string]func(*demo.Stripe){
+		"no connection":      func(s *demo.Stripe) { s.Down(true) },
+		"500":                func(s *demo.Stripe) { s.Fail(demo.APIFault{Path: "/v1/", Kind: demo.ServerError, Count: 1000}) },
+		"429":                func(s *demo.Stripe) { s.Fail(demo.APIFault{Path: "/v1/", Kind: demo.RateLimited, Count: 1000}) },
+		"200 with {}":        func(s *demo.Stripe) { s.Fail(demo.APIFault{Path: "/v1/", Kind: demo.Empty, Count: 1000}) },
+		"half an answer":     func(s *demo.Stripe) { s.Fail(demo.APIFault{Path: "/v1/", Kind: demo.HalfBody, Count: 1000}) },
+		"{} for its charges": func(s *demo.Stripe) { s.Fail(demo.APIFault{Path: "/v1/charges", Kind: demo.Empty, Count: 1000}) },
+		"the key is revoked": func(s *demo.Stripe) { s.Revoke(apiKey) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStripe(1, 0)
+			breaks(s)
+			f := newFile(t, apiOf(t, s), plansOf(s))
+			listening := newFile(t, nil, plansOf(s))
+			seen := 0
+			storyNamed("a failed payment").tell(t, s, func() {
+				events := s.Events()[seen:]
+				f.take(events...)
+				listening.take(events...)
+				seen += len(events)
+			})
+			if is := f.customer().Source; is != "events" {
+				t.Errorf("source is %q, want events", is)
+			}
+			sameBooks(t, f.books(), listening.books())
+			waiting := f.jobs("sync_customer", queue.Retryable)
+			waiting = append(waiting, f.jobs("sync_customer", queue.Available)...)
+			if len(waiting) != 1 || !waiting[0].ScheduledAt.After(time.Now()) {
+				t.Errorf("jobs that wait for Stripe: %+v, want one that is due later", waiting)
+			}
+			if dead := f.jobs("", queue.Discarded); len(dead) > 0 {
+				t.Errorf("discarded: %+v", dead)
+			}
+		})
+	}
+}
+
+func TestStripeIsBack(t *testing.T) {
+	t.Parallel()
+	s := newStripe(1, time.Minute)
+	f := newFile(t, apiOf(t, s), plansOf(s))
+	p, err := s.Buy(demo.BuyOptions{Email: "ada@example.com", Name: "Ada", UserID: "user_ada"})
+	told(t, err)
+	f.receive(s.Events()...)
+	f.workOff()
+	before := f.customer()
+
+	s.Down(true)
+	seen := len(s.Events())
+	s.Advance(2 * time.Minute) // an event after the last reading
+	_, err = s.FailPayment(p.Subscription)
+	told(t, err)
+	f.take(s.Events()[seen:]...)
+	during := f.customer()
+	if during.Source != "events" || during.Access != customer.Grace || !during.AsOfAt.After(before.AsOfAt.Time) {
+		t.Errorf("while it is down: %s, source %s, as of %s; before as of %s", during.Access, during.Source, during.AsOfAt, before.AsOfAt)
+	}
+
+	s.Down(false)
+	f.try()
+	if after := f.customer(); after.Source != "api" || after.Access != customer.Grace {
+		t.Errorf("when it is back: %s, source %s", after.Access, after.Source)
+	}
+	if left := f.jobs("sync_customer", queue.Retryable); len(left) > 0 {
+		t.Errorf("still to be tried: %+v", left)
+	}
+}
+
+// TestOldNewsWhileStripeDoesNotAnswer replays everything, and the last thing again, after the API told more.
+func TestOldNewsWhileStripeDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	s := newStripe(1, 29*day)
+	p, err := s.Buy(demo.BuyOptions{Email: "old@example.com", Name: "Old", UserID: "user_ada"})
+	told(t, err)
+	invoice, err := s.FailPayment(p.Subscription)
+	told(t, err)
+	refund, err := s.Refund(p.Charge, 500)
+	told(t, err)
+	old := s.Events()
+	told(t, s.RecoverPayment(invoice))
+	told(t, s.FailRefund(refund))
+	told(t, s.UpdateCustomer(p.Customer, "New", "new@example.com"))
+
+	f := newFile(t, apiOf(t, s), plansOf(s))
+	f.take(s.Events()[0])
+	known := f.books()
+	s.Down(true)
+	f.take(old[1:]...)
+	sameBooks(t, f.books(), known)
+	if r := f.customer(); r.Source != "api" || r.Name != "New" || r.LastPaymentStatus != "paid" {
+		t.Errorf("the record is %+v", r)
+	}
+	if tickets := f.tickets(1); len(tickets) > 0 {
+		t.Errorf("tickets about the past: %q", tickets)
+	}
+}
+
+// TestNewsSinceTheLastReading has events that know less than the API did.
+func TestNewsSinceTheLastReading(t *testing.T) {
+	t.Parallel()
+	s := newStripe(1, time.Minute)
+	p, err := s.Buy(demo.BuyOptions{Email: "old@example.com", Name: "Old", UserID: "user_ada"})
+	told(t, err)
+	_, err = s.Refund(p.Charge, 500)
+	told(t, err)
+	told(t, s.UpdateCustomer(p.Customer, "New", "new@example.com"))
+	f := newFile(t, apiOf(t, s), plansOf(s))
+	f.take(s.Events()[0])
+	s.Down(true)
+	s.Advance(2 * time.Minute)
+	s.SetAPIVersion("2025-03-31.basil")
+	seen := len(s.Events())
+
+	t.Run("an invoice does not give back the name it was made out to", func(t *testing.T) {
+		_, err := s.FailPayment(p.Subscription)
+		told(t, err)
+		body := strings.ReplaceAll(string(s.Events()[seen]), "new@example.com", "old@example.com")
+		f.take([]byte(body))
+		if r := f.customer(); r.Name != "New" || r.Email != "new@example.com" || r.Source != "events" {
+			t.Errorf("it is %q, %q from %s", r.Name, r.Email, r.Source)
+		}
+	})
+	t.Run("a dispute of a charge that only the API told of", func(t *testing.T) {
+		dispute, err := s.Dispute(p.Charge)
+		told(t, err)
+		f.take(s.Events()[seen:]...)
+		if r := f.customer(); r.OpenDisputes != 1 {
+			t.Errorf("%d open disputes, want 1", r.OpenDisputes)
+		}
+		told(t, s.CloseDispute(dispute, true))
+	})
+	t.Run("a charge keeps its invoice, and so the invoice its refund", func(t *testing.T) {
+		f.take(s.Events()[seen:]...)
+		if charges := f.facts(1).Charges; charges[0].Invoice != p.Invoice {
+			t.Errorf("the charge is of invoice %q, want %s", charges[0].Invoice, p.Invoice)
+		}
+	})
+	t.Run("a deleted customer stays deleted", func(t *testing.T) {
+		s.Down(false)
+		told(t, s.DeleteCustomer(p.Customer))
+		f.try()
+		s.Down(true)
+		s.Advance(time.Hour)
+		told(t, deletedRow(f))
+		seen = len(s.Events())
+		_, err := s.Refund(p.Charge, 100)
+		told(t, err)
+		f.take(s.Events()[seen:]...)
+		if r := f.customer(); !r.Deleted || r.Access != customer.None || r.Name != "New" || r.RefundedAmount != 600 {
+			t.Errorf("the record is %+v", r)
+		}
+	})
+}
+
+func deletedRow(f *file) error {
+	if !f.customer().Deleted {
+		return context.Canceled
+	}
+	return nil
+}
+
+func TestARevokedKeyKeepsTheJobs(t *testing.T) {
+	t.Parallel()
+	s := newStripe(1, 0)
+	_, err := s.Buy(demo.BuyOptions{Email: "ada@example.com"})
+	told(t, err)
+	f := newFile(t, apiOf(t, s), plansOf(s))
+	s.Revoke(apiKey)
+	for range 20 { // more than a job has attempts
+		f.receive(renamed(s.Events()[0], 1))
+		f.try()
+		f.take(s.Events()...)
+	}
+	jobs := f.jobs("sync_customer", "")
+	for _, j := range jobs {
+		if j.State == queue.Discarded || j.Attempt > 0 {
+			t.Errorf("job %d is %s after %d attempts", j.ID, j.State, j.Attempt)
+		}
+	}
+	if len(jobs) == 0 {
+		t.Error("there is no job")
+	}
+}
+
+func TestACustomerWhomStripeDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	s, other := newStripe(1, 0), newStripe(2, 0)
+	_, err := s.Buy(demo.BuyOptions{Email: "ada@example.com"})
+	told(t, err)
+	f := newFile(t, apiOf(t, other), plansOf(s)) // the key is of another account
+	f.receive(s.Events()...)
+	f.workOff()
+	dead := f.jobs("sync_customer", queue.Discarded)
+	if len(dead) != 1 || !strings.Contains(dead[0].Errors, "is STRIPE_API_KEY of the same account and mode as the events?") {
+		t.Errorf("discarded: %+v", dead)
+	}
+	if r := f.customer(); r.Access != customer.Full || r.Source != "events" {
+		t.Errorf("the record is %s from %q, want what the events say", r.Access, r.Source)
+	}
+}
