@@ -23,6 +23,7 @@ import (
 // App is Bursar with its parts joined, on one open file.
 type App struct {
 	Config     Config
+	Files      fs.FS // schema.sql and web/
 	DB         *db.DB
 	Worker     *queue.Worker
 	Billing    *billing.Billing
@@ -45,7 +46,7 @@ func New(ctx context.Context, c Config, files fs.FS, log *slog.Logger) (*App, er
 	if err != nil {
 		return nil, err
 	}
-	a := &App{Config: c, DB: d, Log: log, Worker: queue.NewWorker(d, log), Desk: support.Builtin{DB: d}}
+	a := &App{Config: c, Files: files, DB: d, Log: log, Worker: queue.NewWorker(d, log), Desk: support.Builtin{DB: d}}
 	var client *stripe.Client
 	if c.StripeKey != "" {
 		client = stripe.New(c.StripeKey, c.StripeBase)

@@ -50,7 +50,7 @@ func (c reconcileCmd) Run(ctx context.Context, env *Environment) error {
 		return err
 	case report.Incomplete != "":
 		return exit(exitIncomplete)
-	case len(report.Fixed)+len(report.NeedsYou) > 0:
+	case len(report.Fixed)+len(report.NeedsYou)+report.Repairing > 0:
 		return exit(exitDrift)
 	}
 	return nil

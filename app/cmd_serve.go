@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"bursar/app/auth"
 	"bursar/app/db"
 	"bursar/app/queue"
 	"bursar/app/server"
@@ -53,13 +54,23 @@ func (serveCmd) Run(ctx context.Context, env *Environment) error {
 	if c.SMTP == nil || len(c.ReportTo) == 0 {
 		env.printf("  mail     stays in the outbox (bursar mail list); set SMTP_URL, BURSAR_MAIL_FROM and BURSAR_REPORT_TO to get it\n")
 	}
+	link, err := auth.FirstOwnerLink(ctx, a.DB, c.URL)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	if link != "" {
+		env.printf("  welcome  nobody can sign in yet; open this within 30 minutes to become the owner:\n           %s\n", link)
+	} else {
+		env.printf("  pages    %s/admin\n", c.URL)
+	}
 	return a.Serve(ctx, listener)
 }
 
 // Serve answers requests, does the jobs and keeps the schedules until ctx ends or one of them fails.
 func (a *App) Serve(ctx context.Context, listener net.Listener) error {
 	handler, err := server.New(server.Config{DB: a.DB, Billing: a.Billing, Desk: a.Desk, Secrets: a.Config.WebhookSecrets,
-		Version: version(), Log: a.Log})
+		Version: version(), Log: a.Log, Files: a.Files, Location: a.Config.Location, URL: a.Config.URL,
+		Proxies: a.Config.Proxies, Settings: a.Config.Settings})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"bursar/app/mail"
 	"bursar/app/queue"
+	"bursar/app/server"
 )
 
 // Config is what the environment says, checked.
@@ -26,6 +28,8 @@ type Config struct {
 	SMTP           *mail.SMTP        // nil: mail stays in the outbox
 	ReportTo       []string
 	ReportAt       string
+	Proxies        []netip.Prefix // in front of us, whose X-Forwarded-For is believed
+	Settings       []server.Setting
 }
 
 // LoadConfig reads the settings. Its error lists everything that is wrong, each with a hint; what is
@@ -44,6 +48,7 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 		StripeBase: or("STRIPE_API_BASE", ""),
 		ReportAt:   or("BURSAR_REPORT_AT", "0 7 * * *"),
 		Location:   time.UTC,
+		Settings:   describeSettings(getenv),
 	}
 	c.URL = strings.TrimRight(or("BURSAR_URL", "http://"+c.Addr), "/")
 	var wrong []error
@@ -63,6 +68,8 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 	check("STRIPE_API_KEY", checkStripeKey(c.StripeKey))
 	c.WebhookSecrets, err = parseSecrets(or("STRIPE_WEBHOOK_SECRET", ""))
 	check("STRIPE_WEBHOOK_SECRET", err)
+	c.Proxies, err = parseProxies(or("BURSAR_TRUSTED_PROXIES", ""))
+	check("BURSAR_TRUSTED_PROXIES", err)
 	c.Plans, err = parsePlans(or("BURSAR_PLANS", ""))
 	check("BURSAR_PLANS", err)
 	c.ReportTo, err = mail.ParseAddresses(or("BURSAR_REPORT_TO", ""))
@@ -129,6 +136,22 @@ func parseSecrets(list string) ([]string, error) {
 		return nil, errors.New("give one secret, or the current and the previous one separated by a comma")
 	}
 	return secrets, nil
+}
+
+func parseProxies(list string) ([]netip.Prefix, error) {
+	var proxies []netip.Prefix
+	for entry := range strings.SplitSeq(list, ",") {
+		entry = strings.TrimSpace(entry)
+		if entry == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(entry)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not a network like 127.0.0.1/32 or 10.0.0.0/8", entry)
+		}
+		proxies = append(proxies, p)
+	}
+	return proxies, nil
 }
 
 func parsePlans(list string) (map[string]string, error) {

@@ -29,12 +29,17 @@ type (
 	SyncCustomer struct{ StripeCustomer string }
 	// FindCustomer finds the customer of an event whose object names none, as a refund's or a dispute's.
 	FindCustomer struct{ Event string }
+	// LookAgain waits for the time at which something about a customer changes without an event, and then
+	// syncs it. If it were a SyncCustomer itself, one that waits for Stripe would wait that long as well.
+	LookAgain struct{ StripeCustomer string }
 )
 
 func (SyncCustomer) Kind() string  { return "sync_customer" }
 func (a SyncCustomer) Key() string { return a.StripeCustomer }
 func (FindCustomer) Kind() string  { return "find_customer" }
 func (a FindCustomer) Key() string { return a.Event }
+func (LookAgain) Kind() string     { return "look_again" }
+func (a LookAgain) Key() string    { return a.StripeCustomer }
 
 // system is the name of Stripe's circuit.
 const system = "stripe"
@@ -48,6 +53,9 @@ func (b *Billing) Handle(w *queue.Worker) {
 	}
 	queue.Handle(w, o, func(ctx context.Context, a SyncCustomer) error { return b.SyncCustomer(ctx, a.StripeCustomer) })
 	queue.Handle(w, o, func(ctx context.Context, a FindCustomer) error { return b.findCustomer(ctx, a.Event) })
+	queue.Handle(w, queue.Options{}, func(ctx context.Context, a LookAgain) error {
+		return b.DB.Tx(ctx, func(q *db.Queries) error { return queue.Insert(ctx, q, SyncCustomer{a.StripeCustomer}) })
+	})
 }
 
 // Source says how an event came.

@@ -22,9 +22,6 @@ func (b *Billing) SyncCustomer(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if state.AsOf.IsZero() {
-		return retry // neither Stripe nor an event says anything new of this customer
-	}
 	err = b.DB.Tx(ctx, func(q *db.Queries) error { return b.write(ctx, q, state) })
 	if err != nil {
 		return fmt.Errorf("write customer %s: %w", id, err)
@@ -36,6 +33,12 @@ func (b *Billing) write(ctx context.Context, q *db.Queries, s stripe.State) erro
 	known, err := q.StripeCustomer(ctx, s.Customer.ID)
 	if err != nil && !errors.Is(err, db.ErrNoRows) {
 		return err
+	}
+	if s.AsOf.IsZero() { // neither Stripe nor an event says anything new, but time has passed
+		if known.ID == "" {
+			return nil
+		}
+		return b.Change(ctx, q, known.CustomerID, func() error { return nil })
 	}
 	// Another reading may have begun later and been written earlier: the row must not go back.
 	if s.Source == stripe.SourceAPI && s.AsOf.Before(known.ConfirmedAt.Time) {
@@ -115,7 +118,7 @@ func (b *Billing) Change(ctx context.Context, q *db.Queries, id int64, fn func()
 		}
 	}
 	if at := automation.NextLook(after, now); !at.IsZero() && len(after.Stripe) > 0 {
-		return queue.InsertAt(ctx, q, SyncCustomer{after.Stripe[len(after.Stripe)-1].ID}, at)
+		return queue.InsertAt(ctx, q, LookAgain{after.Stripe[len(after.Stripe)-1].ID}, at)
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func (f *file) expect(t *testing.T, want outcome) {
 	got := outcome{access: r.Access, status: r.Status, plan: r.Plan, payment: r.LastPaymentStatus, amount: r.LastPaymentAmount,
 		refunded: r.RefundedAmount, disputes: r.OpenDisputes, lifecycle: f.contact(r.ID).Lifecycle}
 	for _, ticket := range f.tickets(r.ID) {
-		got.tickets = append(got.tickets, withoutID(strings.TrimSuffix(ticket, " billing")))
+		got.tickets = append(got.tickets, withoutID(ticket))
 	}
 	for _, task := range f.tasks(r.ID) {
 		got.tasks = append(got.tasks, withoutID(task))
@@ -60,9 +60,9 @@ func (f *file) expect(t *testing.T, want outcome) {
 	}
 }
 
-// withoutID makes "payment_failed:in_1 open" into "payment_failed open".
+// withoutID makes "payment_failed:in_1 open billing" into "payment_failed open".
 func withoutID(cause string) string {
-	kind, rest, _ := strings.Cut(cause, ":")
-	_, state, _ := strings.Cut(rest, " ")
-	return kind + " " + state
+	words := strings.Fields(cause)
+	kind, _, _ := strings.Cut(words[0], ":")
+	return kind + " " + words[1]
 }

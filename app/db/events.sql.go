@@ -29,10 +29,9 @@ func (q *Queries) CountEvents(ctx context.Context, since Time) (CountEventsRow, 
 const countEventsOfNobody = `-- name: CountEventsOfNobody :one
 SELECT CAST(COUNT(*) AS INTEGER) FROM events o
 WHERE o.customer = '' AND o.ignored = '' AND (o.charge <> '' OR o.payment_intent <> '' OR o.invoice <> '')
-  AND NOT EXISTS (SELECT 1 FROM events c WHERE c.customer <> '' AND (
-       (o.charge <> '' AND c.charge = o.charge) OR (o.charge <> '' AND c.object_id = o.charge)
-    OR (o.payment_intent <> '' AND c.payment_intent = o.payment_intent)
-    OR (o.invoice <> '' AND c.object_id = o.invoice)))
+  AND NOT EXISTS (SELECT 1 FROM events c WHERE c.customer <> '' AND c.object_id <> '' AND c.object_id IN (o.charge, o.payment_intent, o.invoice))
+  AND NOT EXISTS (SELECT 1 FROM events c WHERE c.customer <> '' AND c.charge <> '' AND c.charge = o.charge)
+  AND NOT EXISTS (SELECT 1 FROM events c WHERE c.customer <> '' AND c.payment_intent <> '' AND c.payment_intent = o.payment_intent)
 `
 
 // Events about money whose customer nobody could name.
@@ -44,27 +43,20 @@ func (q *Queries) CountEventsOfNobody(ctx context.Context) (int64, error) {
 }
 
 const customerOfObjects = `-- name: CustomerOfObjects :one
-SELECT stripe_customer FROM charges WHERE charges.id = ?1
+SELECT e.customer FROM events e WHERE e.customer <> '' AND e.object_id IN (?1, ?2, ?3) AND e.object_id <> ''
 UNION ALL
-SELECT stripe_customer FROM invoices WHERE invoices.id = ?2
+SELECT e.customer FROM events e WHERE e.customer <> '' AND e.charge <> '' AND e.charge = ?1
 UNION ALL
-SELECT e.customer FROM events e
-WHERE e.customer <> '' AND e.ignored = '' AND e.object_id <> ''
-  AND (e.object_id = ?1 OR e.object_id = ?3 OR e.object_id = ?2)
-UNION ALL
-SELECT e.customer FROM events e
-WHERE e.customer <> '' AND e.ignored = ''
-  AND (e.charge <> '' AND e.charge = ?1 OR e.payment_intent <> '' AND e.payment_intent = ?3)
+SELECT e.customer FROM events e WHERE e.customer <> '' AND e.payment_intent <> '' AND e.payment_intent = ?2
 LIMIT 1
 `
 
-// The Stripe customer whose mirror or events name one of these ids. The last part is a scan, for the rare
-// rest: a refund or dispute that arrives before the first sync of its customer.
-func (q *Queries) CustomerOfObjects(ctx context.Context, charge string, invoice string, paymentIntent string) (string, error) {
-	row := q.db.QueryRowContext(ctx, customerOfObjects, charge, invoice, paymentIntent)
-	var stripe_customer string
-	err := row.Scan(&stripe_customer)
-	return stripe_customer, err
+// The Stripe customer whose events name one of these ids.
+func (q *Queries) CustomerOfObjects(ctx context.Context, charge string, paymentIntent string, invoice string) (string, error) {
+	row := q.db.QueryRowContext(ctx, customerOfObjects, charge, paymentIntent, invoice)
+	var customer string
+	err := row.Scan(&customer)
+	return customer, err
 }
 
 const eventByID = `-- name: EventByID :one

@@ -42,38 +42,6 @@ func (q *Queries) CountByAccess(ctx context.Context) ([]CountByAccessRow, error)
 	return items, nil
 }
 
-const countByPlan = `-- name: CountByPlan :many
-SELECT plan, CAST(COUNT(*) AS INTEGER) AS n FROM customers WHERE plan <> '' GROUP BY plan ORDER BY n DESC, plan LIMIT 100
-`
-
-type CountByPlanRow struct {
-	Plan string
-	N    int64
-}
-
-func (q *Queries) CountByPlan(ctx context.Context) ([]CountByPlanRow, error) {
-	rows, err := q.db.QueryContext(ctx, countByPlan)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []CountByPlanRow
-	for rows.Next() {
-		var i CountByPlanRow
-		if err := rows.Scan(&i.Plan, &i.N); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const customersByEmailPrefix = `-- name: CustomersByEmailPrefix :many
 SELECT id, name, email, "plan", status, access, access_reason, access_until_at, last_paid_at, last_payment_status, last_payment_amount, last_payment_currency, refunded_amount, open_disputes, deleted, source, as_of_at, created_at, updated_at, synced_at FROM customers
 WHERE email >= CAST(?1 AS TEXT) COLLATE NOCASE AND email < CAST(?2 AS TEXT) COLLATE NOCASE
@@ -579,13 +547,14 @@ func (q *Queries) IgnoredEvents(ctx context.Context, since Time) ([]IgnoredEvent
 }
 
 const jobsDoneAbout = `-- name: JobsDoneAbout :many
-SELECT id, kind, "key", args, state, attempt, max_attempts, errors, created_at, scheduled_at, attempted_at, finalized_at FROM jobs
-WHERE key IN (SELECT k.value FROM json_each(CAST(?1 AS TEXT)) k) AND state IN ('completed', 'discarded', 'cancelled')
-  AND finalized_at < ?2 AND kind IN ('sync_customer', 'sync_contact', 'sync_ticket', 'sync_task', 'write_note')
-ORDER BY finalized_at DESC LIMIT ?3
+SELECT j.id, j.kind, j."key", j.args, j.state, j.attempt, j.max_attempts, j.errors, j.created_at, j.scheduled_at, j.attempted_at, j.finalized_at FROM json_each(CAST(?1 AS TEXT)) k CROSS JOIN jobs j ON j.key = CAST(k.value AS TEXT)
+WHERE j.state IN ('completed', 'discarded', 'cancelled') AND j.finalized_at < ?2
+  AND j.kind IN ('sync_customer', 'sync_contact', 'sync_ticket', 'sync_task', 'write_note')
+ORDER BY j.finalized_at DESC LIMIT ?3
 `
 
-// Final jobs about the things of the JSON list @keys that ended before a time, newest first.
+// Final jobs about the things of the JSON list @keys that ended before a time, newest first. The cross join
+// looks each key up.
 func (q *Queries) JobsDoneAbout(ctx context.Context, keys string, before Time, n int64) ([]Job, error) {
 	rows, err := q.db.QueryContext(ctx, jobsDoneAbout, keys, before, n)
 	if err != nil {
@@ -623,10 +592,10 @@ func (q *Queries) JobsDoneAbout(ctx context.Context, keys string, before Time, n
 }
 
 const jobsOpenAbout = `-- name: JobsOpenAbout :many
-SELECT id, kind, "key", args, state, attempt, max_attempts, errors, created_at, scheduled_at, attempted_at, finalized_at FROM jobs
-WHERE key IN (SELECT k.value FROM json_each(CAST(?1 AS TEXT)) k) AND kind IN ('sync_customer', 'sync_contact', 'sync_ticket', 'sync_task', 'write_note')
-  AND (state IN ('available', 'retryable') OR state = 'running')
-ORDER BY scheduled_at LIMIT 50
+SELECT j.id, j.kind, j."key", j.args, j.state, j.attempt, j.max_attempts, j.errors, j.created_at, j.scheduled_at, j.attempted_at, j.finalized_at FROM json_each(CAST(?1 AS TEXT)) k CROSS JOIN jobs j ON j.key = CAST(k.value AS TEXT)
+WHERE j.kind IN ('sync_customer', 'sync_contact', 'sync_ticket', 'sync_task', 'write_note')
+  AND (j.state IN ('available', 'retryable') OR j.state = 'running')
+ORDER BY j.scheduled_at LIMIT 50
 `
 
 // Jobs about the things of the JSON list @keys that wait or are at work.
@@ -782,27 +751,62 @@ func (q *Queries) PaidNotActive(ctx context.Context, until Time, n int64) ([]Pai
 	return items, nil
 }
 
+const plans = `-- name: Plans :many
+WITH RECURSIVE p (plan) AS (
+  SELECT MIN(c.plan) FROM customers c WHERE c.plan > ''
+  UNION ALL SELECT (SELECT MIN(n.plan) FROM customers n WHERE n.plan > p.plan) FROM p WHERE p.plan IS NOT NULL)
+SELECT CAST(p.plan AS TEXT) FROM p WHERE p.plan IS NOT NULL LIMIT 200
+`
+
+// The plans somebody has, found by going from one to the next in the index.
+func (q *Queries) Plans(ctx context.Context) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, plans)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var p_plan string
+		if err := rows.Scan(&p_plan); err != nil {
+			return nil, err
+		}
+		items = append(items, p_plan)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const searchCustomers = `-- name: SearchCustomers :many
-SELECT c.id, c.name, c.email, c."plan", c.status, c.access, c.access_reason, c.access_until_at, c.last_paid_at, c.last_payment_status, c.last_payment_amount, c.last_payment_currency, c.refunded_amount, c.open_disputes, c.deleted, c.source, c.as_of_at, c.created_at, c.updated_at, c.synced_at FROM customer_search(CAST(?1 AS TEXT)) s CROSS JOIN customers c ON c.id = s.rowid
-WHERE s.rowid < CAST(?2 AS INTEGER)
-  AND (CAST(?3 AS TEXT) = '' OR c.access = ?3) AND (CAST(?4 AS TEXT) = '' OR c.plan = ?4)
-ORDER BY s.rowid DESC LIMIT ?5
+SELECT c.id, c.name, c.email, c."plan", c.status, c.access, c.access_reason, c.access_until_at, c.last_paid_at, c.last_payment_status, c.last_payment_amount, c.last_payment_currency, c.refunded_amount, c.open_disputes, c.deleted, c.source, c.as_of_at, c.created_at, c.updated_at, c.synced_at FROM (
+  SELECT CAST(s.rowid AS INTEGER) AS id FROM customer_search(CAST(?1 AS TEXT)) s
+  WHERE s.rowid < CAST(?2 AS INTEGER) ORDER BY s.rowid DESC LIMIT ?3) f
+CROSS JOIN customers c ON c.id = f.id
+WHERE (CAST(?4 AS TEXT) = '' OR c.access = ?4) AND (CAST(?5 AS TEXT) = '' OR c.plan = ?5)
+ORDER BY c.id DESC LIMIT ?6
 `
 
 type SearchCustomersParams struct {
 	Phrase string
 	Before int64
+	Most   int64
 	Access string
 	Plan   string
 	N      int64
 }
 
-// Customers below id @before whose name or e-mail has the phrase in it, newest first. The join is a cross
-// join so that the search comes first and ends at the limit.
+// Customers below id @before whose name or e-mail has the phrase in it, newest first. @most bounds how many
+// are held against the filter.
 func (q *Queries) SearchCustomers(ctx context.Context, arg SearchCustomersParams) ([]Customer, error) {
 	rows, err := q.db.QueryContext(ctx, searchCustomers,
 		arg.Phrase,
 		arg.Before,
+		arg.Most,
 		arg.Access,
 		arg.Plan,
 		arg.N,

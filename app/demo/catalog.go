@@ -101,7 +101,10 @@ func (s *Stripe) getProduct(c *call) (object, error) {
 }
 
 func (s *Stripe) listProducts(c *call) (object, error) {
-	return page(c, s.products.all, func(p *product) bool { return c.agrees("active", p.active) && c.createdWithin(p.created) })
+	ids := c.list("ids")
+	return page(c, s.products.all, func(p *product) bool {
+		return among(ids, p.id) && c.agrees("active", p.active) && c.createdWithin(p.created)
+	})
 }
 
 func (s *Stripe) createPrice(c *call) (object, error) {

@@ -22,7 +22,7 @@ func (s *Stripe) routes() []route {
 		{"DELETE /v1/customers/{id}", "", s.deleteCustomer},
 
 		{"POST /v1/products", "name description active metadata", s.createProduct},
-		{"GET /v1/products", paging + "active created", s.listProducts},
+		{"GET /v1/products", paging + "active created ids", s.listProducts},
 		{"GET /v1/products/{id}", "", s.getProduct},
 
 		{"POST /v1/prices", "currency product unit_amount recurring lookup_key nickname metadata", s.createPrice},

@@ -121,8 +121,9 @@ func TestCollect(t *testing.T) {
 		return q.SetMeta(t.Context(), "installed_at", strconv.FormatInt(installed.UnixMilli(), 10))
 	}))
 	leaves := c.buy(demo.BuyOptions{Email: "leaves@example.com"})
-	c.buy(demo.BuyOptions{Email: "never@example.com", Card: demo.CardDeclines}) // expires after 23 hours, and is neither new nor left
-	c.Advance(30 * time.Hour)
+	c.Advance(4 * time.Hour)
+	c.buy(demo.BuyOptions{Email: "never@example.com", Card: demo.CardDeclines}) // expires 23 hours ago, and is neither new nor left
+	c.Advance(26 * time.Hour)
 	c.receive() // the day before
 	c.Advance(19 * time.Hour)
 

@@ -34,9 +34,9 @@ func (s *Server) adminRoutes() []Route {
 
 		{"GET", "/admin/jobs", SignedIn, s.jobsPage},
 		{"GET", "/admin/jobs/{id}", SignedIn, s.jobPage},
-		{"POST", "/admin/jobs/retry", FinanceRole, s.retryJobs},
-		{"GET", "/admin/jobs/discard", FinanceRole, s.confirmDiscard},
-		{"POST", "/admin/jobs/discard", FinanceRole, s.discardJobs},
+		{"POST", "/admin/jobs/selected/retry", FinanceRole, s.retryJobs},
+		{"GET", "/admin/jobs/selected/discard", FinanceRole, s.confirmDiscard},
+		{"POST", "/admin/jobs/selected/discard", FinanceRole, s.discardJobs},
 
 		{"GET", "/admin/reports", SignedIn, s.reportsPage},
 		{"POST", "/admin/reports", FinanceRole, s.reconcileNow},

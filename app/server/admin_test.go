@@ -1,6 +1,7 @@
 package server
 
 import (
+	"database/sql"
 	"io"
 	"log/slog"
 	"net/http"
@@ -156,4 +157,16 @@ func (a *adminTest) audits(most int64) (rows []string) {
 		rows = append(rows, strings.Join([]string{e.Actor, e.Action, e.Target, e.Outcome}, " "))
 	}
 	return rows
+}
+
+// exec changes the file beside the program.
+func (a *adminTest) exec(statements ...string) {
+	a.t.Helper()
+	raw, err := sql.Open("sqlite", a.DB.Path())
+	check(a.t, err)
+	defer raw.Close()
+	for _, text := range statements {
+		_, err := raw.ExecContext(a.t.Context(), text)
+		check(a.t, err)
+	}
 }

@@ -22,7 +22,6 @@ const activationLimit = 2 * time.Minute
 type figures struct {
 	Customers    int64
 	ByAccess     []count       // every level, also those nobody has
-	ByPlan       []count       // the most frequent 100
 	Activations  int           // purchases within activationWindow
 	PaidToActive time.Duration // 95 % of them took no longer
 	InstalledAt  db.Time       // zero: not known
@@ -33,6 +32,9 @@ type count struct {
 	Name string
 	N    int64
 }
+
+// Many is the number with a comma before every three digits.
+func (c count) Many() string { return thousands(c.N) }
 
 // figuresCache keeps figures for fifty times as long as counting took: pages under load then spend at
 // most two percent of their time on it, and a small file is always counted afresh.
@@ -72,13 +74,6 @@ func readFigures(ctx context.Context, q *db.Queries) (f figures, err error) {
 	}
 	for _, level := range []string{customer.Full, customer.Grace, customer.Pending, customer.None} {
 		f.ByAccess = append(f.ByAccess, count{level, counts[level]})
-	}
-	plans, err := q.CountByPlan(ctx)
-	if err != nil {
-		return f, err
-	}
-	for _, row := range plans {
-		f.ByPlan = append(f.ByPlan, count{row.Plan, row.N})
 	}
 	return f, f.readActivations(ctx, q)
 }

@@ -6,6 +6,7 @@ import (
 
 	"bursar/app/crm"
 	"bursar/app/db"
+	"bursar/app/mail"
 )
 
 // contactsPageData is the built-in CRM.
@@ -33,7 +34,9 @@ func (s *Server) contactsPage(w http.ResponseWriter, r *http.Request) error {
 	rows, next := cut(rows, func(c db.ContactsPageRow) int64 { return c.ID })
 	d.pager = pagerOf(r, next)
 	for _, c := range rows {
-		d.Contacts = append(d.Contacts, contactRow{c, nameLink(c.Name, c.Email, c.CustomerID)})
+		who := nameLink(c.Name, c.Email, c.CustomerID)
+		c.Email, c.Plan = mail.Line(c.Email, maxName/2), mail.Line(c.Plan, maxName/2)
+		d.Contacts = append(d.Contacts, contactRow{c, who})
 	}
 	return s.render(w, http.StatusOK, "contacts", d)
 }

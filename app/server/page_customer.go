@@ -26,8 +26,7 @@ type customerPageData struct {
 	Who       string
 	Record    db.Customer // as it is at this moment
 	Facts     customer.Facts
-	Systems   []automation.Comparison
-	Differs   bool
+	Systems   []systemsRow
 	Reasons   []reason
 	Source    string  // how the Stripe column was read
 	WrittenAt db.Time // when Bursar wrote its record last
@@ -41,6 +40,17 @@ type customerPageData struct {
 	Entries   []entry // what happened, newest first
 	Older     string
 	Earlier   bool // the entries are not the newest
+}
+
+// systemsRow is one thing that the systems say.
+type systemsRow struct {
+	What  string
+	Cells []systemCell
+}
+
+type systemCell struct {
+	System string
+	automation.Cell
 }
 
 // reason is a reason for a difference with the name of its system.
@@ -120,20 +130,20 @@ func (p *customerPageData) readStanding(ctx context.Context, q *db.Queries) (s a
 
 // compare sets the systems side by side and says why they differ.
 func (p *customerPageData) compare(ctx context.Context, q *db.Queries, s automation.Standing) error {
-	work, err := readWork(ctx, q, p.keys(s))
+	work, err := readWork(ctx, q, p.keys())
 	if err != nil {
 		return err
 	}
 	now := time.Now()
-	p.Systems = automation.Compare(p.Facts, s, now)
-	for i := range p.Systems {
-		row := &p.Systems[i]
-		for _, cell := range []*automation.Cell{&row.Stripe, &row.Bursar, &row.CRM, &row.Desk} {
-			p.Differs = p.Differs || cell.Differs
-			cell.Text = mail.Line(cell.Text, maxCell)
+	rows := automation.Compare(p.Facts, s, now)
+	for _, row := range rows {
+		cells := []systemCell{{"Stripe", row.Stripe}, {"Bursar", row.Bursar}, {"CRM", row.CRM}, {"Desk", row.Desk}}
+		for i := range cells {
+			cells[i].Text = mail.Line(cells[i].Text, maxCell)
 		}
+		p.Systems = append(p.Systems, systemsRow{row.What, cells})
 	}
-	for _, why := range automation.Explain(p.Systems, p.Facts, s, work, now) {
+	for _, why := range automation.Explain(rows, p.Facts, s, work, now) {
 		why.Text = mail.Line(why.Text, lineLength)
 		p.Reasons = append(p.Reasons, reason{why, columnNames[why.System]})
 	}

@@ -46,7 +46,7 @@ func (p *customerPageData) readEntries(ctx context.Context, q *db.Queries, befor
 	for _, l := range lines {
 		entries = append(entries, entry{At: l.CreatedAt.Time, Text: upperFirst(mail.Line(l.Text, lineLength)), Tone: "good"})
 	}
-	keys := p.keys(automation.Standing{})
+	keys := p.keys()
 	done, err := q.JobsDoneAbout(ctx, keys, until, listSize+1)
 	if err != nil {
 		return err
@@ -86,7 +86,7 @@ func cutEntries(entries []entry) ([]entry, string) {
 
 // keys are what jobs about this customer are about, as a JSON list: its Stripe customers, itself, and the
 // causes of its tickets, tasks and notes.
-func (p *customerPageData) keys(s automation.Standing) string {
+func (p *customerPageData) keys() string {
 	keys := append([]string{strconv.FormatInt(p.Record.ID, 10)}, p.Facts.Linked("stripe")...)
 	want := automation.Want(p.Facts, time.Now())
 	for _, t := range want.Tickets {

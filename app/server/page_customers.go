@@ -25,6 +25,7 @@ type customersPageData struct {
 	Rows     []customerRow
 	Total    string // how many match, "" where counting them would take long
 	Filtered bool
+	Narrowed bool // it is a search and a filter
 	Short    bool // the search is too short for names, and its result has one page only
 	pager
 }
@@ -49,10 +50,9 @@ func (s *Server) customersPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	for _, plan := range counts.ByPlan {
-		p.Plans = append(p.Plans, plan.Name)
+	if p.Plans, err = s.DB.Read().Plans(r.Context()); err != nil {
+		return fmt.Errorf("list the plans: %w", err)
 	}
-	slices.Sort(p.Plans)
 	if p.Search.Plan != "" && !slices.Contains(p.Plans, p.Search.Plan) {
 		p.Plans = append(p.Plans, p.Search.Plan)
 	}
@@ -60,7 +60,7 @@ func (s *Server) customersPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("search customers: %w", err)
 	}
-	p.Short = p.Search.short()
+	p.Short, p.Narrowed = p.Search.short(), p.Search.Text != "" && (p.Search.Access != "" || p.Search.Plan != "")
 	p.Filtered = p.Search != customerSearch{before: p.Search.before}
 	rows, next := cut(rows, func(c db.Customer) int64 { return c.ID })
 	if p.Short {
@@ -131,7 +131,11 @@ func (c customerSearch) match(ctx context.Context, q *db.Queries) ([]db.Customer
 		return q.CustomersByEmailPrefix(ctx, db.CustomersByEmailPrefixParams{Prefix: c.Text, Beyond: c.Text + string(unicode.MaxRune),
 			Access: c.Access, Plan: c.Plan, N: listSize + 1})
 	}
-	return q.SearchCustomers(ctx, db.SearchCustomersParams{Phrase: phrase(c.Text), Before: c.before, Access: c.Access, Plan: c.Plan, N: listSize + 1})
+	most := int64(listSize + 1)
+	if c.Access != "" || c.Plan != "" {
+		most = stretch
+	}
+	return q.SearchCustomers(ctx, db.SearchCustomersParams{Phrase: phrase(c.Text), Before: c.before, Most: most, Access: c.Access, Plan: c.Plan, N: listSize + 1})
 }
 
 // phrase quotes a text for FTS5, so that nothing in it is syntax
@@ -140,21 +144,17 @@ func phrase(text string) string { return `"` + strings.ReplaceAll(text, `"`, `""
 
 // total says how many customers match, where that is counted anyway.
 func (c customerSearch) total(f figures) string {
-	one := func(list []count, name string) int64 {
-		n := slices.IndexFunc(list, func(c count) bool { return c.Name == name })
-		if n < 0 {
-			return 0
-		}
-		return list[n].N
-	}
 	n := f.Customers
 	switch {
-	case c.Text != "" || c.Access != "" && c.Plan != "":
+	case c.Text != "" || c.Plan != "":
 		return ""
 	case c.Access != "":
-		n = one(f.ByAccess, c.Access)
-	case c.Plan != "":
-		n = one(f.ByPlan, c.Plan)
+		n = 0
+		for _, level := range f.ByAccess {
+			if level.Name == c.Access {
+				n = level.N
+			}
+		}
 	}
 	if n == 1 {
 		return "1 customer"

@@ -48,7 +48,7 @@ func (s *Server) eventsPage(w http.ResponseWriter, r *http.Request) error {
 	events, next := cut(events, func(e db.EventsPageRow) int64 { return e.Seq })
 	d.pager, d.Searched = pagerOf(r, further(next, floor)), next == "" && floor > 1
 	for _, e := range events {
-		row := eventRow{EventsPageRow: e, DelayWords: delayWords(e.CreatedAt, e.ReceivedAt)}
+		row := eventRow{EventsPageRow: e, DelayWords: delayWords(delay(e.CreatedAt, e.ReceivedAt))}
 		if e.Customer != "" {
 			if row.Who, err = stripeLink(r.Context(), s.DB.Read(), e.Customer); err != nil {
 				return err
@@ -83,9 +83,14 @@ func listEvents(ctx context.Context, q *db.Queries, d eventsPageData, before int
 	return events, floor, err
 }
 
-// delayWords says how long an event was on its way. Stripe counts in seconds.
-func delayWords(created, received db.Time) string {
-	switch d := received.Sub(created.Time); {
+// delay is how long an event was on its way. Stripe counts in seconds.
+func delay(created, received db.Time) time.Duration {
+	return max(received.Sub(created.Time), 0).Round(time.Second)
+}
+
+// delayWords says how long an event was on its way.
+func delayWords(d time.Duration) string {
+	switch {
 	case d < 2*time.Second:
 		return "a moment"
 	case d < 2*time.Minute:
@@ -126,7 +131,7 @@ func (s *Server) eventPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return found(err, "no event with this id was received here")
 	}
-	d := eventPageData{page: s.page(w, r, mail.Line(e.Type, maxName)), Event: e, DelayWords: delayWords(e.CreatedAt, e.ReceivedAt),
+	d := eventPageData{page: s.page(w, r, mail.Line(e.Type, maxName)), Event: e, DelayWords: delayWords(delay(e.CreatedAt, e.ReceivedAt)),
 		Payload: indentJSON(e.Payload, maxPayload), MayAct: FinanceRole.admits(userOf(r).Role), Finished: time.Since(e.ReceivedAt.Time) > 7*24*time.Hour}
 	if job := replayOf(e); job != nil {
 		d.Replays = kindOf(job.Kind()).Does

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"bursar/app/db"
 	"bursar/app/mail"
@@ -42,6 +43,7 @@ type jobRow struct {
 	Words  string // its state
 	About  link
 	Error  string // the last one
+	Due    bool   // it waits only for its turn
 	Choice bool   // it can be retried or discarded
 }
 
@@ -98,7 +100,7 @@ func listJobs(ctx context.Context, q *db.Queries, state, kind string, before int
 func (s *Server) jobRows(r *http.Request, jobs []db.Job) ([]jobRow, error) {
 	rows := make([]jobRow, len(jobs))
 	for i, j := range jobs {
-		row := jobRow{Job: j, jobKind: kindOf(j.Kind), Words: stateWords(j.State),
+		row := jobRow{Job: j, jobKind: kindOf(j.Kind), Words: stateWords(j.State), Due: !j.ScheduledAt.After(time.Now()),
 			Choice: slices.Contains([]string{queue.Available, queue.Retryable, queue.Discarded, queue.Cancelled}, j.State)}
 		about, err := jobAbout(r.Context(), s.DB.Read(), j)
 		if err != nil {

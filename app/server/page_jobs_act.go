@@ -13,7 +13,7 @@ import (
 	"bursar/app/queue"
 )
 
-// retryJobs answers POST /admin/jobs/retry: the chosen jobs, or all that gave up, run now.
+// retryJobs answers POST /admin/jobs/selected/retry: the chosen jobs, or all that gave up, run now.
 func (s *Server) retryJobs(w http.ResponseWriter, r *http.Request) error {
 	ids, err := s.chosenJobs(w, r)
 	if err != nil {
@@ -46,7 +46,7 @@ type confirmDiscardData struct {
 	Lost   bool       // and not what others would
 }
 
-// confirmDiscard answers GET /admin/jobs/discard.
+// confirmDiscard answers GET /admin/jobs/selected/discard.
 func (s *Server) confirmDiscard(w http.ResponseWriter, r *http.Request) error {
 	ids, err := s.chosenJobs(w, r)
 	if err != nil {
@@ -78,7 +78,7 @@ func (s *Server) confirmDiscard(w http.ResponseWriter, r *http.Request) error {
 	return s.render(w, http.StatusOK, "discard", d)
 }
 
-// discardJobs answers POST /admin/jobs/discard. A retry takes it back.
+// discardJobs answers POST /admin/jobs/selected/discard. A retry takes it back.
 func (s *Server) discardJobs(w http.ResponseWriter, r *http.Request) error {
 	ids, err := s.chosenJobs(w, r)
 	if err != nil {
@@ -96,7 +96,7 @@ func (s *Server) discardJobs(w http.ResponseWriter, r *http.Request) error {
 		undo.Add("id", strconv.FormatInt(id, 10))
 	}
 	return s.seeOther(w, r, jobsBack(r, ids), notice{Text: plural(len(changed), "job", "jobs") + " discarded.",
-		Undo: &action{"Undo: run after all", "/admin/jobs/retry?" + undo.Encode()}})
+		Undo: &action{"Undo: run after all", "/admin/jobs/selected/retry?" + undo.Encode()}})
 }
 
 const (

@@ -77,7 +77,7 @@ func (s *Server) reconcileNow(w http.ResponseWriter, r *http.Request) error {
 type reportPageData struct {
 	page
 	Run      db.Run
-	Took     time.Duration
+	Took     string // how long it read
 	Verdict  string
 	Tone     string // good, attention or incomplete
 	NeedsYou []findingRow
@@ -113,7 +113,7 @@ func (s *Server) reportPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	d := reportPageData{page: s.page(w, r, "Report of "+s.dayOf(run)), Run: run, MayRead: FinanceRole.admits(userOf(r).Role)}
 	if !run.FinishedAt.IsZero() {
-		d.Took = run.FinishedAt.Sub(run.StartedAt.Time).Round(100 * time.Millisecond)
+		d.Took = delayWords(run.FinishedAt.Sub(run.StartedAt.Time))
 	}
 	for _, f := range rows {
 		d.add(f)

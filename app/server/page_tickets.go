@@ -134,6 +134,7 @@ type ticketPageData struct {
 	page
 	Ticket    db.Ticket
 	Reference string
+	Subject   string
 	ByRule    bool // Bursar opened it, and closes it when its cause is gone
 	Messages  []db.Message
 	Customer  *customer.Facts // nil: nobody Bursar knows
@@ -156,7 +157,7 @@ func (s *Server) renderTicket(w http.ResponseWriter, r *http.Request, status int
 		return err
 	}
 	d := ticketPageData{page: s.page(w, r, support.Reference(t.ID)+" "+mail.Line(t.Subject, maxName)), Ticket: t,
-		Reference: support.Reference(t.ID), ByRule: automation.Owns(t.Cause), Note: note.fresh()}
+		Reference: support.Reference(t.ID), Subject: mail.Line(t.Subject, maxText), ByRule: automation.Owns(t.Cause), Note: note.fresh()}
 	if d.Messages, err = q.MessagesOf(ctx, t.ID); err != nil {
 		return fmt.Errorf("read the messages of ticket %d: %w", t.ID, err)
 	}

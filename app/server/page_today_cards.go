@@ -126,7 +126,7 @@ func jobCards(ctx context.Context, q *db.Queries, role auth.Role) (cards []card,
 			c := card{Title: "Gave up: " + kindOf(j.Kind).Does, Who: about, Text: lastError(j), Since: j.FinalizedAt.Time,
 				Button: cardButton{Label: "See the job", Path: "/admin/jobs/" + id}, n: 1, job: true}
 			if FinanceRole.admits(role) {
-				c.Button = cardButton{Label: "Try again", Path: "/admin/jobs/retry", Post: true, Name: "id", Value: id}
+				c.Button = cardButton{Label: "Try again", Path: "/admin/jobs/selected/retry", Post: true, Name: "id", Value: id}
 			}
 			cards = append(cards, c)
 		}

@@ -33,29 +33,21 @@ WHERE o.customer = '' AND o.ignored = '' AND o.created_at >= @since AND (
         SELECT c.object_id FROM events c WHERE c.customer = @customer)));
 
 -- name: CustomerOfObjects :one
--- The Stripe customer whose mirror or events name one of these ids. The last part is a scan, for the rare
--- rest: a refund or dispute that arrives before the first sync of its customer.
-SELECT stripe_customer FROM charges WHERE charges.id = @charge
+-- The Stripe customer whose events name one of these ids.
+SELECT e.customer FROM events e WHERE e.customer <> '' AND e.object_id IN (@charge, @payment_intent, @invoice) AND e.object_id <> ''
 UNION ALL
-SELECT stripe_customer FROM invoices WHERE invoices.id = @invoice
+SELECT e.customer FROM events e WHERE e.customer <> '' AND e.charge <> '' AND e.charge = @charge
 UNION ALL
-SELECT e.customer FROM events e
-WHERE e.customer <> '' AND e.ignored = '' AND e.object_id <> ''
-  AND (e.object_id = @charge OR e.object_id = @payment_intent OR e.object_id = @invoice)
-UNION ALL
-SELECT e.customer FROM events e
-WHERE e.customer <> '' AND e.ignored = ''
-  AND (e.charge <> '' AND e.charge = @charge OR e.payment_intent <> '' AND e.payment_intent = @payment_intent)
+SELECT e.customer FROM events e WHERE e.customer <> '' AND e.payment_intent <> '' AND e.payment_intent = @payment_intent
 LIMIT 1;
 
 -- name: CountEventsOfNobody :one
 -- Events about money whose customer nobody could name.
 SELECT CAST(COUNT(*) AS INTEGER) FROM events o
 WHERE o.customer = '' AND o.ignored = '' AND (o.charge <> '' OR o.payment_intent <> '' OR o.invoice <> '')
-  AND NOT EXISTS (SELECT 1 FROM events c WHERE c.customer <> '' AND (
-       (o.charge <> '' AND c.charge = o.charge) OR (o.charge <> '' AND c.object_id = o.charge)
-    OR (o.payment_intent <> '' AND c.payment_intent = o.payment_intent)
-    OR (o.invoice <> '' AND c.object_id = o.invoice)));
+  AND NOT EXISTS (SELECT 1 FROM events c WHERE c.customer <> '' AND c.object_id <> '' AND c.object_id IN (o.charge, o.payment_intent, o.invoice))
+  AND NOT EXISTS (SELECT 1 FROM events c WHERE c.customer <> '' AND c.charge <> '' AND c.charge = o.charge)
+  AND NOT EXISTS (SELECT 1 FROM events c WHERE c.customer <> '' AND c.payment_intent <> '' AND c.payment_intent = o.payment_intent);
 
 -- name: CountEvents :one
 SELECT CAST(COUNT(*) AS INTEGER) AS total, CAST(COUNT(CASE WHEN ignored <> '' THEN 1 END) AS INTEGER) AS ignored_total

@@ -34,8 +34,12 @@ ORDER BY id DESC LIMIT 20;
 -- name: CountByAccess :many
 SELECT access, CAST(COUNT(*) AS INTEGER) AS n FROM customers GROUP BY access;
 
--- name: CountByPlan :many
-SELECT plan, CAST(COUNT(*) AS INTEGER) AS n FROM customers WHERE plan <> '' GROUP BY plan ORDER BY n DESC, plan LIMIT 100;
+-- name: Plans :many
+-- The plans somebody has, found by going from one to the next in the index.
+WITH RECURSIVE p (plan) AS (
+  SELECT MIN(c.plan) FROM customers c WHERE c.plan > ''
+  UNION ALL SELECT (SELECT MIN(n.plan) FROM customers n WHERE n.plan > p.plan) FROM p WHERE p.plan IS NOT NULL)
+SELECT CAST(p.plan AS TEXT) FROM p WHERE p.plan IS NOT NULL LIMIT 200;
 
 -- name: LastMissedActivation :one
 -- When the newest purchase since a time was made that took more than two minutes to give access, or has
@@ -90,26 +94,29 @@ SELECT seq, id, type, source, ignored, created_at, received_at FROM events
 WHERE customer = @customer AND created_at < @before ORDER BY created_at DESC, seq DESC LIMIT @n;
 
 -- name: JobsDoneAbout :many
--- Final jobs about the things of the JSON list @keys that ended before a time, newest first.
-SELECT * FROM jobs
-WHERE key IN (SELECT k.value FROM json_each(CAST(@keys AS TEXT)) k) AND state IN ('completed', 'discarded', 'cancelled')
-  AND finalized_at < @before AND kind IN ('sync_customer', 'sync_contact', 'sync_ticket', 'sync_task', 'write_note')
-ORDER BY finalized_at DESC LIMIT @n;
+-- Final jobs about the things of the JSON list @keys that ended before a time, newest first. The cross join
+-- looks each key up.
+SELECT j.* FROM json_each(CAST(@keys AS TEXT)) k CROSS JOIN jobs j ON j.key = CAST(k.value AS TEXT)
+WHERE j.state IN ('completed', 'discarded', 'cancelled') AND j.finalized_at < @before
+  AND j.kind IN ('sync_customer', 'sync_contact', 'sync_ticket', 'sync_task', 'write_note')
+ORDER BY j.finalized_at DESC LIMIT @n;
 
 -- name: JobsOpenAbout :many
 -- Jobs about the things of the JSON list @keys that wait or are at work.
-SELECT * FROM jobs
-WHERE key IN (SELECT k.value FROM json_each(CAST(@keys AS TEXT)) k) AND kind IN ('sync_customer', 'sync_contact', 'sync_ticket', 'sync_task', 'write_note')
-  AND (state IN ('available', 'retryable') OR state = 'running')
-ORDER BY scheduled_at LIMIT 50;
+SELECT j.* FROM json_each(CAST(@keys AS TEXT)) k CROSS JOIN jobs j ON j.key = CAST(k.value AS TEXT)
+WHERE j.kind IN ('sync_customer', 'sync_contact', 'sync_ticket', 'sync_task', 'write_note')
+  AND (j.state IN ('available', 'retryable') OR j.state = 'running')
+ORDER BY j.scheduled_at LIMIT 50;
 
 -- name: FindingsOfCustomer :many
 SELECT * FROM findings WHERE customer_id = ? AND state = 'open' ORDER BY id;
 
 -- name: SearchCustomers :many
--- Customers below id @before whose name or e-mail has the phrase in it, newest first. The join is a cross
--- join so that the search comes first and ends at the limit.
-SELECT c.* FROM customer_search(CAST(@phrase AS TEXT)) s CROSS JOIN customers c ON c.id = s.rowid
-WHERE s.rowid < CAST(@before AS INTEGER)
-  AND (CAST(@access AS TEXT) = '' OR c.access = @access) AND (CAST(@plan AS TEXT) = '' OR c.plan = @plan)
-ORDER BY s.rowid DESC LIMIT @n;
+-- Customers below id @before whose name or e-mail has the phrase in it, newest first. @most bounds how many
+-- are held against the filter.
+SELECT c.* FROM (
+  SELECT CAST(s.rowid AS INTEGER) AS id FROM customer_search(CAST(@phrase AS TEXT)) s
+  WHERE s.rowid < CAST(@before AS INTEGER) ORDER BY s.rowid DESC LIMIT @most) f
+CROSS JOIN customers c ON c.id = f.id
+WHERE (CAST(@access AS TEXT) = '' OR c.access = @access) AND (CAST(@plan AS TEXT) = '' OR c.plan = @plan)
+ORDER BY c.id DESC LIMIT @n;

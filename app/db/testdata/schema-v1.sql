@@ -33,7 +33,9 @@ CREATE TABLE events (
 ) STRICT;
 CREATE INDEX events_customer ON events (customer, created_at);
 CREATE INDEX events_object ON events (object_id) WHERE customer <> '';
-CREATE INDEX events_of_nobody ON events (charge, payment_intent, invoice) WHERE customer = '' AND ignored = '';
+CREATE INDEX events_charge ON events (charge) WHERE charge <> '';
+CREATE INDEX events_payment_intent ON events (payment_intent) WHERE payment_intent <> '';
+CREATE INDEX events_of_nobody ON events (invoice) WHERE customer = '' AND ignored = '';
 CREATE INDEX events_received ON events (received_at, type);
 CREATE INDEX events_ignored ON events (received_at) WHERE ignored <> '';
 

@@ -1,0 +1,58 @@
+package app
+
+import (
+	"strings"
+
+	"bursar/app/server"
+)
+
+// known are all settings, for the page that shows them. LoadConfig reads them.
+var known = [...]struct {
+	name, otherwise string
+	secret          bool
+	help            string // what it does or, where it is not set, would bring
+}{
+	{"STRIPE_WEBHOOK_SECRET", "", true, "Stripe signs events with it. One, or the current and the previous."},
+	{"STRIPE_API_KEY", "", true, "A restricted read key: Bursar asks Stripe itself, and compares everybody each night."},
+	{"STRIPE_API_BASE", "Stripe's", false, "Another address for Stripe's API, for a simulator."},
+	{"BURSAR_PLANS", "", false, "Names of prices and products. A price without a name is reported."},
+	{"BURSAR_DB", "bursar.db", false, "The one file with everything in it."},
+	{"BURSAR_ADDR", "127.0.0.1:8080", false, "Where Bursar listens."},
+	{"BURSAR_URL", "http:// and the address", false, "Its public address, used in links."},
+	{"BURSAR_TRUSTED_PROXIES", "", false, "Networks of the proxies in front of Bursar. Without them a visitor's address is the proxy's."},
+	{"BURSAR_TIMEZONE", "UTC", false, "The company's time zone."},
+	{"BURSAR_REPORT_AT", "0 7 * * *", false, "When the morning report comes."},
+	{"BURSAR_REPORT_TO", "", false, "Who gets it. Without it the report stays in the outbox."},
+	{"SMTP_URL", "", true, "The mail server. Without it mail stays in the outbox."},
+	{"BURSAR_MAIL_FROM", "", false, "The sender of the mails."},
+}
+
+// describeSettings says what is set and where it comes from. Of a secret it shows the last four characters.
+func describeSettings(getenv func(string) string) []server.Setting {
+	var list []server.Setting
+	for _, k := range known {
+		s := server.Setting{Name: k.name, Value: strings.TrimSpace(getenv(k.name)), From: "environment", Help: k.help}
+		switch {
+		case s.Value == "":
+			s.Value, s.From = k.otherwise, "default"
+		case k.secret:
+			s.Value = mask(s.Value)
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// mask keeps the last four characters of a secret, or of each of several, where that leaves enough hidden.
+func mask(secrets string) string {
+	var masked []string
+	for s := range strings.SplitSeq(secrets, ",") {
+		s = strings.TrimSpace(s)
+		last := ""
+		if len(s) >= 16 {
+			last = s[len(s)-4:]
+		}
+		masked = append(masked, "…"+last)
+	}
+	return strings.Join(masked, ", ")
+}
