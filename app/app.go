@@ -16,6 +16,7 @@ import (
 	"bursar/app/mail"
 	"bursar/app/queue"
 	"bursar/app/reconcile"
+	"bursar/app/server"
 	"bursar/app/stripe"
 	"bursar/app/support"
 )
@@ -27,13 +28,27 @@ type App struct {
 	DB         *db.DB
 	Worker     *queue.Worker
 	Billing    *billing.Billing
+	CRM        crm.CRM
 	Desk       support.Desk
 	Reconciler *reconcile.Reconciler
+	Demo       *server.Demo // the panel of bursar demo, nil elsewhere
 	Log        *slog.Logger
+
+	templates *mail.Templates
 }
 
 // New opens the file and joins the parts. files holds schema.sql and web/. Close it after use.
 func New(ctx context.Context, c Config, files fs.FS, log *slog.Logger) (*App, error) {
+	a, err := open(ctx, c, files, log)
+	if err != nil {
+		return nil, err
+	}
+	a.join()
+	return a, nil
+}
+
+// open opens the file. Where the customers are written to can be changed until join.
+func open(ctx context.Context, c Config, files fs.FS, log *slog.Logger) (*App, error) {
 	schema, err := fs.ReadFile(files, "schema.sql")
 	if err != nil {
 		return nil, fmt.Errorf("read the schema: %w", err)
@@ -46,25 +61,6 @@ func New(ctx context.Context, c Config, files fs.FS, log *slog.Logger) (*App, er
 	if err != nil {
 		return nil, err
 	}
-	a := &App{Config: c, Files: files, DB: d, Log: log, Worker: queue.NewWorker(d, log), Desk: support.Builtin{DB: d}}
-	var client *stripe.Client
-	if c.StripeKey != "" {
-		client = stripe.New(c.StripeKey, c.StripeBase)
-	}
-	contacts := crm.Builtin{DB: d}
-	a.Billing = &billing.Billing{DB: d, Stripe: client, Live: stripe.Livemode(c.StripeKey), Plans: c.Plans}
-	a.Reconciler = &reconcile.Reconciler{DB: d, Stripe: client, CRM: contacts, Desk: a.Desk, Templates: templates,
-		To: c.ReportTo, Send: c.SMTP != nil && len(c.ReportTo) > 0, URL: c.URL, Location: c.Location}
-
-	a.Billing.Handle(a.Worker)
-	crm.Handle(a.Worker, d, contacts)
-	support.Handle(a.Worker, a.Desk)
-	a.Reconciler.Handle(a.Worker)
-	queue.HandlePrune(a.Worker)
-	if c.SMTP != nil {
-		sender := &mail.Sender{DB: d, SMTP: *c.SMTP}
-		queue.Handle(a.Worker, queue.Options{System: "mail"}, sender.Send)
-	}
 	// Paid-to-active counts from here on: what was bought earlier did not wait for Bursar.
 	err = d.Tx(ctx, func(q *db.Queries) error {
 		return q.SetMeta(ctx, "installed_at", strconv.FormatInt(time.Now().UnixMilli(), 10))
@@ -72,7 +68,30 @@ func New(ctx context.Context, c Config, files fs.FS, log *slog.Logger) (*App, er
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	return a, nil
+	return &App{Config: c, Files: files, DB: d, Log: log, Worker: queue.NewWorker(d, log), CRM: crm.Builtin{DB: d},
+		Desk: support.Builtin{DB: d}, templates: templates}, nil
+}
+
+// join makes the parts that need others, and says what does each job.
+func (a *App) join() {
+	c := a.Config
+	var client *stripe.Client
+	if c.StripeKey != "" {
+		client = stripe.New(c.StripeKey, c.StripeBase)
+	}
+	a.Billing = &billing.Billing{DB: a.DB, Stripe: client, Live: stripe.Livemode(c.StripeKey), Plans: c.Plans}
+	a.Reconciler = &reconcile.Reconciler{DB: a.DB, Stripe: client, CRM: a.CRM, Desk: a.Desk, Templates: a.templates,
+		To: c.ReportTo, Send: c.SMTP != nil && len(c.ReportTo) > 0, URL: c.URL, Location: c.Location}
+
+	a.Billing.Handle(a.Worker)
+	crm.Handle(a.Worker, a.DB, a.CRM)
+	support.Handle(a.Worker, a.Desk)
+	a.Reconciler.Handle(a.Worker)
+	queue.HandlePrune(a.Worker)
+	if c.SMTP != nil {
+		sender := &mail.Sender{DB: a.DB, SMTP: *c.SMTP}
+		queue.Handle(a.Worker, queue.Options{System: "mail"}, sender.Send)
+	}
 }
 
 // Close closes the file.
@@ -104,7 +123,10 @@ func (a *App) workAside(ctx context.Context, fn func(ctx context.Context) error)
 	go func() { done <- a.Worker.Run(working) }()
 	err = fn(ctx)
 	stop()
-	return errors.Join(err, <-done)
+	if workErr := <-done; !errors.Is(workErr, context.Canceled) { // fn may end before the worker has begun
+		err = errors.Join(err, workErr)
+	}
+	return err
 }
 
 // await asks until done says yes.

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -59,31 +60,58 @@ func (b *bursar) must(args ...string) string {
 // serve runs bursar serve until the test ends and returns its address.
 func (b *bursar) serve() string {
 	b.t.Helper()
+	return b.start(&printed{}, "serve")
+}
+
+// start runs a command that serves pages until the test ends, and returns the address it prints.
+func (b *bursar) start(out *printed, args ...string) string {
+	b.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.settings["BURSAR_ADDR"] = l.Addr().String()
+	b.settings["BURSAR_ADDR"] = l.Addr().String() // a free one
 	l.Close()
 	ctx, stop := context.WithCancel(context.Background())
-	var out bytes.Buffer
 	var ended sync.WaitGroup
 	ended.Go(func() {
-		if code := app.Run(ctx, []string{"serve"}, b.environment(&out, io.Discard)); code != 0 {
-			b.t.Errorf("serve ended with %d\n%s", code, out.String())
+		if code := app.Run(ctx, args, b.environment(out, out)); code != 0 {
+			b.t.Errorf("bursar %s ended with %d\n%s", args[0], code, out)
 		}
 	})
 	b.t.Cleanup(func() { stop(); ended.Wait() })
-	url := "http://" + b.settings["BURSAR_ADDR"]
-	b.eventually("serve answers", func() bool {
-		answer, err := http.Get(url + "/api/health")
+	home := ""
+	b.eventually(args[0]+" answers", func() bool {
+		home = regexp.MustCompile(`http://127\.0\.0\.1:[1-9]\d*`).FindString(out.String())
+		if home == "" {
+			return false
+		}
+		answer, err := http.Get(home + "/api/health")
 		if err != nil {
 			return false
 		}
 		answer.Body.Close()
 		return answer.StatusCode == http.StatusOK
 	})
-	return url
+	return home
+}
+
+// printed is what a command has printed so far.
+type printed struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (p *printed) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.Write(b)
+}
+
+func (p *printed) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.String()
 }
 
 func (b *bursar) eventually(what string, ok func() bool) {

@@ -68,9 +68,7 @@ func (serveCmd) Run(ctx context.Context, env *Environment) error {
 
 // Serve answers requests, does the jobs and keeps the schedules until ctx ends or one of them fails.
 func (a *App) Serve(ctx context.Context, listener net.Listener) error {
-	handler, err := server.New(server.Config{DB: a.DB, Billing: a.Billing, Desk: a.Desk, Secrets: a.Config.WebhookSecrets,
-		Version: version(), Log: a.Log, Files: a.Files, Location: a.Config.Location, URL: a.Config.URL,
-		Proxies: a.Config.Proxies, Settings: a.Config.Settings})
+	handler, err := a.newServer()
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -106,4 +104,10 @@ func (a *App) Serve(ctx context.Context, listener net.Listener) error {
 		errs = append(errs, <-ended)
 	}
 	return errors.Join(errs...)
+}
+
+func (a *App) newServer() (*server.Server, error) {
+	return server.New(server.Config{DB: a.DB, Billing: a.Billing, Desk: a.Desk, Secrets: a.Config.WebhookSecrets,
+		Version: version(), Log: a.Log, Files: a.Files, Location: a.Config.Location, URL: a.Config.URL,
+		Proxies: a.Config.Proxies, Settings: a.Config.Settings, Demo: a.Demo})
 }

@@ -36,6 +36,7 @@ type exit int
 func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 type commands struct {
+	Demo      demoCmd      `cmd:"" help:"Show what Bursar does, with a simulated company on this machine only."`
 	Serve     serveCmd     `cmd:"" help:"Receive Stripe's webhooks, do the jobs, send the morning report."`
 	Reconcile reconcileCmd `cmd:"" help:"Compare Stripe, Bursar, the contacts and the tickets now, repair what is safe, and mail the report."`
 	Replay    replayCmd    `cmd:"" help:"Take in events from a file: JSON lines, or a list as Stripe's API gives it."`

@@ -77,14 +77,23 @@ func TestTwoOwnersCannotDemoteEachOtherAtOnce(t *testing.T) {
 	}
 }
 
-func TestWhoIsEnabledAgainKeepsTheirPassword(t *testing.T) {
+func TestWhoIsEnabledAgainHasTheirPasswordAndNothingElse(t *testing.T) {
 	t.Parallel()
 	d := newDB(t)
 	ada := addUser(t, d, "ada@example.com", auth.Support)
+	session := startSession(t, d, ada)
+	link, err := auth.AddUser(t.Context(), d, "ada@example.com", auth.Support, "https://b.example")
+	check(t, err)
 	check(t, d.Tx(t.Context(), func(q *db.Queries) error { _, err := auth.Disable(t.Context(), q, ada.ID); return err }))
 	check(t, d.Tx(t.Context(), func(q *db.Queries) error { _, err := auth.Enable(t.Context(), q, ada.ID); return err }))
 	if got := guess(t, auth.NewGate(), d, "ada@example.com", password, here); got != "right" {
 		t.Errorf("the password is %s", got)
+	}
+	if isSignedIn(t, d, session) {
+		t.Error("the session from before goes on")
+	}
+	if _, err := use(t, d, link, ""); !errors.Is(err, auth.ErrLink) {
+		t.Errorf("a link from before: %v", err)
 	}
 }
 

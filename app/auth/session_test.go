@@ -175,6 +175,19 @@ func TestWhoWasDisabledMeanwhileGetsNoSession(t *testing.T) {
 	}
 }
 
+func TestWhoHasNoPasswordYetGetsNoSession(t *testing.T) {
+	t.Parallel()
+	d := newDB(t)
+	_, err := auth.AddUser(t.Context(), d, "ada@example.com", auth.Owner, "https://b.example")
+	check(t, err)
+	user, err := d.Read().UserByEmail(t.Context(), "ada@example.com")
+	check(t, err)
+	err = d.Tx(t.Context(), func(q *db.Queries) error { _, err := auth.StartSession(t.Context(), q, user); return err })
+	if !errors.Is(err, auth.ErrWrong) {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 func TestOldSessionsAreDroppedAtTheNextSignIn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -15,15 +15,15 @@ import (
 )
 
 // TestAnyOrderGivesTheSameRows lets the webhooks of a story arrive in other orders than they were sent in,
-// most of them of one second. Each order happens to a customer of its own; what follows from a webhook is
-// done before the next arrives.
+// most of them of one second. Each order happens to a customer of its own; what follows from the webhooks
+// that came is done before the next arrive.
 func TestAnyOrderGivesTheSameRows(t *testing.T) {
 	t.Parallel()
 	for name, all := range map[string][]string{ // of these webhooks all orders, of the whole story a few
 		"a purchase":                     {"customer.created", "customer.subscription.created", "customer.subscription.updated", "invoice.paid", "checkout.session.completed"},
 		"a failed payment":               {"invoice.paid", "invoice.payment_failed", "charge.failed", "customer.subscription.updated"},
 		"a failed payment that recovers": nil,
-		"a cancellation at once":         {"customer.created", "customer.subscription.updated", "invoice.paid", "checkout.session.completed", "customer.subscription.deleted"},
+		"a cancellation at once":         {"customer.subscription.created", "customer.subscription.updated", "invoice.paid", "customer.subscription.deleted"},
 		"a full refund":                  nil,
 		"a refund that fails afterwards": {"invoice.paid", "refund.created", "charge.refunded", "refund.failed"},
 		"a dispute that is won":          nil,
@@ -33,27 +33,29 @@ func TestAnyOrderGivesTheSameRows(t *testing.T) {
 			s, sent := storyNamed(name).sent(t)
 			orders := [][][]byte{sent}
 			rng := rand.New(rand.NewPCG(1, 1))
-			for range 6 {
+			for range 3 {
 				shuffled := slices.Clone(sent)
 				rng.Shuffle(len(sent), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 				orders = append(orders, shuffled)
 			}
-			compareOrders(t, plansOf(s), orders)
+			compareOrders(t, plansOf(s), orders, 4)
 			if all != nil {
-				compareOrders(t, plansOf(s), slices.Collect(permutations(lastOfEach(t, sent, all))))
+				compareOrders(t, plansOf(s), slices.Collect(permutations(lastOfEach(t, sent, all))), 1)
 			}
 		})
 	}
 }
 
-// compareOrders wants the same rows from each order as from the first.
-func compareOrders(t *testing.T, plans map[string]string, orders [][][]byte) {
+// compareOrders wants the same rows from each order as from the first. So many webhooks arrive together.
+func compareOrders(t *testing.T, plans map[string]string, orders [][][]byte, atOnce int) {
 	t.Helper()
 	f := newFile(t, nil, plans)
-	for step := range orders[0] {
+	for from := 0; from < len(orders[0]); from += atOnce {
 		var together sync.WaitGroup
 		for nr, order := range orders {
-			together.Go(func() { f.receive(renamed(order[step], nr)) })
+			for _, body := range order[from:min(from+atOnce, len(order))] {
+				together.Go(func() { f.receive(renamed(body, nr)) })
+			}
 		}
 		together.Wait()
 		f.workOff()
@@ -132,7 +134,7 @@ func TestAnyOrderWithTheAPI(t *testing.T) {
 // another: Stripe makes two events of one change now and then.
 func TestRepeatedNewsChangeNothing(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"a purchase", "a failed payment", "a cancellation at once", "several refunds", "a dispute"} {
+	for _, name := range []string{"a failed payment", "a cancellation at once", "a dispute"} {
 		for _, asking := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, asking the API: %t", name, asking), func(t *testing.T) {
 				t.Parallel()

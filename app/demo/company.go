@@ -25,8 +25,8 @@ type member struct {
 	person
 	Purchase
 	unpaid string // invoice whose payment failed, "" if none
-	trial  bool // began with one
-	ending bool // cancelled, now or with the period
+	trial  bool   // began with one
+	ending bool   // cancelled, now or with the period
 }
 
 // Deed is something that a customer did.

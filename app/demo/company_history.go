@@ -25,7 +25,7 @@ func lives() []life {
 		{0, person{"Ada Lindqvist", "ada@lindqvist.example", "team", 0}, nil},
 		{0, person{"Bruno Costa", "bruno@costa.example", "starter", 0}, []chapter{{20, upgrades}}},
 		{1, person{"Chidi Obi", "chidi@obi.example", "starter", 0}, nil},
-		{2, person{"Dana Petrova", "dana@petrova.example", "scale", 0}, []chapter{{30, fails}, {32, recovers}}},
+		{2, person{"Dana Petrova", "dana@petrova.example", "scale", 0}, []chapter{{27, fails}, {29, recovers}}},
 		{3, person{"山田 花子", "hanako@yamada.example", "starter_jpy", 0}, nil},
 		{3, person{"Emil Sørensen", "emil@sorensen.example", "team", 14}, nil},
 		{5, person{"Fatima Zahra", "fatima@zahra.example", "team", 0}, []chapter{{27, refunded}}},
@@ -33,7 +33,7 @@ func lives() []life {
 		{7, person{"", "ops@quietworks.example", "starter", 0}, nil},
 		{8, person{"Hugo Martin", "hugo@martin.example", "starter", 0}, []chapter{{25, leaves}}},
 		{9, person{"שרה לוי", "sara@levi.example", "team", 0}, nil},
-		{10, person{"Ivan Novak", "ivan@novak.example", "starter", 0}, []chapter{{24, fails}, {25, recovers}}},
+		{10, person{"Ivan Novak", "ivan@novak.example", "starter", 0}, []chapter{{20, fails}, {22, recovers}}},
 		{11, person{"Jing Wei", "jing@wei.example", "scale", 0}, []chapter{{26, buysSecond}}},
 		{12, person{"Studio 🌵 Kaktus", "hallo@kaktus.example", "team", 0}, nil},
 		{13, person{"Karim Haddad", "karim@haddad.example", "starter", 0}, []chapter{{33, leavesLater}}},
@@ -43,7 +43,7 @@ func lives() []life {
 		{19, person{"Olga Ivanova", "olga@ivanova.example", "team", 0}, []chapter{{41, disputed}}},
 		{20, person{"Pedro Alvarez", "pedro@alvarez.example", "starter", 0}, []chapter{{40, fails}}},
 		{22, person{"Rania Aziz", "rania@aziz.example", "scale", 0}, nil},
-		{24, person{"Samuel O'Neill", "samuel@oneill.example", "team", 0}, []chapter{{36, leaves}, {39, returns}}},
+		{24, person{"Samuel O'Neill", "samuel@oneill.example", "team", 0}, []chapter{{34, leaves}, {37, returns}}},
 		{26, person{"Tomás Herrera", "tomas@herrera.example", "starter", 0}, nil},
 		{28, person{"Ursula Kaya", "ursula@kaya.example", "team", 14}, nil},
 		{30, person{"Viktor Dahl", "viktor@dahl.example", "starter", 0}, []chapter{{35, leaves}}},
@@ -79,7 +79,7 @@ func returns(c *Company, m *member) (err error) {
 // outcome drops what a turn leads to: here only the error matters.
 func outcome[T any](_ T, err error) error { return err }
 
-// History plays the weeks up to now. After each day it calls ended, which delivers the day's webhooks.
+// History plays the weeks up to now. After each week it calls ended, which delivers its webhooks.
 func (c *Company) History(ended func() error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -104,6 +104,9 @@ func (c *Company) History(ended func() error) error {
 			}
 		}
 		c.Stripe.Advance(24*time.Hour - pause*time.Duration(len(turns)))
+		if n%7 != 6 {
+			continue
+		}
 		if err := ended(); err != nil {
 			return err
 		}

@@ -21,11 +21,11 @@ const activationLimit = 2 * time.Minute
 // figures are counts over all customers, which take too long for every page.
 type figures struct {
 	Customers    int64
-	ByAccess     []count       // every level, also those nobody has
-	Activations  int           // purchases within activationWindow
-	PaidToActive time.Duration // 95 % of them took no longer
-	InstalledAt  db.Time       // zero: not known
-	MissedAt     db.Time       // of the newest purchase that took longer than activationLimit, zero: none since InstalledAt
+	ByAccess     []count // every level, also those nobody has
+	Activations  int     // purchases within activationWindow
+	PaidToActive string  // 95 % of them took no longer
+	InstalledAt  db.Time // zero: not known
+	MissedAt     db.Time // of the newest purchase that took longer than activationLimit, zero: none since InstalledAt
 }
 
 type count struct {
@@ -85,7 +85,7 @@ func (f *figures) readActivations(ctx context.Context, q *db.Queries) error {
 		return err
 	}
 	if f.Activations = len(took); f.Activations > 0 {
-		f.PaidToActive = time.Duration(took[(len(took)*95+99)/100-1]) * time.Millisecond // by nearest rank
+		f.PaidToActive = spell(time.Duration(took[(len(took)*95+99)/100-1]) * time.Millisecond) // by nearest rank
 	}
 	installed, err := q.Meta(ctx, "installed_at")
 	if errors.Is(err, db.ErrNoRows) {
@@ -113,4 +113,20 @@ func (f figures) DaysWithoutMiss() int {
 		since = f.MissedAt
 	}
 	return int(time.Since(since.Time) / (24 * time.Hour))
+}
+
+// Total is the number of customers.
+func (f figures) Total() string { return thousands(f.Customers) }
+
+// spell writes how long something took.
+func spell(d time.Duration) string {
+	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%.0f min", d.Minutes())
+	}
+	return fmt.Sprintf("%.0f h", d.Hours())
 }

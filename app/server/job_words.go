@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 
 	"bursar/app/billing"
@@ -75,7 +76,7 @@ func jobAbout(ctx context.Context, q *db.Queries, j db.Job) (link, error) {
 	case billing.SyncCustomer{}.Kind():
 		return stripeLink(ctx, q, j.Key)
 	case billing.FindCustomer{}.Kind():
-		return link{mail.Line(j.Key, maxName), "/admin/events/" + j.Key}, nil
+		return link{mail.Line(j.Key, maxName), "/admin/events/" + url.PathEscape(j.Key)}, nil
 	case reconcile.SendReport{}.Kind():
 		return link{"Report " + j.Key, "/admin/reports/" + j.Key}, nil
 	case mail.SendArgs{}.Kind():

@@ -26,7 +26,45 @@ type activityPage struct {
 	pager
 	Who, Outcome string
 	Outcomes     []string
-	Entries      []db.Audit
+	Entries      []auditEntry
+}
+
+// auditEntry is a row of the audit as people read it.
+type auditEntry struct{ db.Audit }
+
+// What is the action in words, read together with the target and the outcome. Denied actions are the
+// method and the route.
+func (e auditEntry) What() string {
+	switch e.Action {
+	case "sign-in":
+		return "sign in"
+	case "sign-out":
+		return "sign out"
+	case "password.set":
+		return "choose a password"
+	case "people.invite":
+		return "make a sign-in link for"
+	case "people.role":
+		return "change the role of"
+	case "people.disable":
+		return "disable"
+	case "people.enable":
+		return "enable"
+	case "customers.sync":
+		return "sync"
+	case "events.replay":
+		return "replay event"
+	case "reports.compare":
+		return "compare"
+	}
+	if method, _, denied := strings.Cut(e.Action, " "); denied && method == http.MethodPost {
+		return "send a form to"
+	} else if denied {
+		return "open"
+	}
+	// Like tickets.close: the thing and the verb.
+	thing, verb, _ := strings.Cut(e.Action, ".")
+	return verb + " " + strings.TrimSuffix(thing, "s")
 }
 
 func (s *Server) activityPage(w http.ResponseWriter, r *http.Request) error {
@@ -37,6 +75,9 @@ func (s *Server) activityPage(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("list the audit: %w", err)
 	}
 	rows, next := cut(rows, func(a db.Audit) int64 { return a.ID })
-	p.Entries, p.pager = rows, pagerOf(r, next)
+	p.pager = pagerOf(r, next)
+	for _, row := range rows {
+		p.Entries = append(p.Entries, auditEntry{row})
+	}
 	return s.render(w, http.StatusOK, "activity", p)
 }

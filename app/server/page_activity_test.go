@@ -32,10 +32,10 @@ func TestActivity(t *testing.T) {
 		want, without []string
 	}{
 		{"the newest", "", []string{"job &lt;script&gt;49", "job &lt;script&gt;0 ", "Older"}, []string{"<script>4", "denied</span>", "Newer"}},
-		{"older ones", "?before=2", []string{"support@example.com", "GET /admin/activity", "denied</span>", "Newer"}, []string{"jobs.retry", "Older"}},
-		{"what was denied", "?outcome=denied", []string{"support@example.com"}, []string{"jobs.retry", "Older"}},
-		{"of one person", "?who=support@example.com", []string{"GET /admin/activity"}, []string{"jobs.retry"}},
-		{"of nobody", "?who=eve@example.com", []string{"Nothing like that"}, []string{"jobs.retry"}},
+		{"older ones", "?before=2", []string{"support@example.com", "open", "denied</span>", "Newer"}, []string{"retry job", "Older"}},
+		{"what was denied", "?outcome=denied", []string{"support@example.com"}, []string{"retry job", "Older"}},
+		{"of one person", "?who=support@example.com", []string{"open"}, []string{"retry job"}},
+		{"of nobody", "?who=eve@example.com", []string{"Nothing like that"}, []string{"retry job"}},
 		{"an outcome that is none", "?outcome=%27+OR+1=1", []string{"Nothing like that"}, nil},
 		{"a cursor that is none", "?before=x", []string{"job &lt;script&gt;49"}, nil},
 	} {
@@ -67,5 +67,17 @@ func TestSettings(t *testing.T) {
 	configured, missing, ok := strings.Cut(body, "Not set")
 	if !ok || !strings.Contains(configured, "…wxyz") || !strings.Contains(configured, "environment") || !strings.Contains(missing, "With it reports are mailed.") {
 		t.Errorf("the page is %s", body)
+	}
+}
+
+func TestActionsInWords(t *testing.T) {
+	t.Parallel()
+	for action, want := range map[string]string{
+		"sign-in": "sign in", "people.role": "change the role of", "tickets.close": "close ticket", "jobs.discard": "discard job",
+		"GET /admin/people": "open", "POST /admin/people/{id}/role": "send a form to",
+	} {
+		if got := (auditEntry{db.Audit{Action: action}}).What(); got != want {
+			t.Errorf("%s: %q, want %q", action, got, want)
+		}
 	}
 }

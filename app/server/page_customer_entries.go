@@ -128,7 +128,7 @@ func eventEntry(e db.EventsOfStripeCustomerBeforeRow) entry {
 	case e.Source != "webhook":
 		line.Note = "came by " + e.Source
 	case late > time.Minute:
-		line.Tone, line.Note = "warn", fmt.Sprintf("arrived %s later", late)
+		line.Tone, line.Note = "warn", "arrived "+spell(late)+" later"
 	}
 	return line
 }
@@ -137,7 +137,7 @@ func jobEntry(j db.Job) entry {
 	line := entry{At: j.FinalizedAt.Time, Text: kindOf(j.Kind).Does + ": " + stateWords(j.State), Path: fmt.Sprintf("/admin/jobs/%d", j.ID)}
 	switch j.State {
 	case queue.Completed:
-		line.Tone, line.Note = "good", "took "+j.FinalizedAt.Sub(j.AttemptedAt.Time).String()
+		line.Tone, line.Note = "good", "took "+spell(j.FinalizedAt.Sub(j.AttemptedAt.Time))
 		if j.Attempt > 1 {
 			line.Note += fmt.Sprintf(", at attempt %d", j.Attempt)
 		}

@@ -41,7 +41,10 @@ type customerRow struct {
 	Who link
 }
 
-const searchLength = 200 // characters
+const (
+	searchLength = 200   // characters
+	narrowAmong  = 5_000 // of those that have the text, how many are held against a filter
+)
 
 func (s *Server) customersPage(w http.ResponseWriter, r *http.Request) error {
 	p := customersPageData{page: s.page(w, r, "Customers"), Search: parseCustomerSearch(r),
@@ -133,7 +136,7 @@ func (c customerSearch) match(ctx context.Context, q *db.Queries) ([]db.Customer
 	}
 	most := int64(listSize + 1)
 	if c.Access != "" || c.Plan != "" {
-		most = stretch
+		most = narrowAmong
 	}
 	return q.SearchCustomers(ctx, db.SearchCustomersParams{Phrase: phrase(c.Text), Before: c.before, Most: most, Access: c.Access, Plan: c.Plan, N: listSize + 1})
 }

@@ -23,9 +23,9 @@ type todayPageData struct {
 	Event   db.Time // when the last event came
 	Pulse   string  // good, or warn after a day without any
 	Queue   db.QueueDepthRow
-	Oldest  time.Duration // how long the oldest due job waits
-	Run     db.Run        // the last check, zero if there was none
-	Report  string        // its verdict, as it was mailed
+	Oldest  string // how long the oldest due job waits
+	Run     db.Run // the last check, zero if there was none
+	Report  string // its verdict, as it was mailed
 }
 
 // maxCards is how many things a person can take in at once.
@@ -70,7 +70,7 @@ func (p *todayPageData) readPulse(ctx context.Context, q *db.Queries) (err error
 		p.Pulse = "warn"
 	}
 	p.Queue, err = q.QueueDepth(ctx, db.At(p.Now))
-	p.Oldest = waited(p.Queue).Round(time.Second)
+	p.Oldest = spell(waited(p.Queue))
 	return err
 }
 

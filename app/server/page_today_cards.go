@@ -39,8 +39,8 @@ type cardButton struct {
 }
 
 const (
-	readAtMost = 1000 // rows of each kind that are looked at: more of one kind have one cause
-	apart      = 3    // more of one kind than this share a card
+	readAtMost = 400 // rows of each kind that are looked at: more of one kind have one cause
+	apart      = 3   // more of one kind than this share a card
 	ignoredFor = 24 * time.Hour
 	lineLength = 240
 )
@@ -80,7 +80,7 @@ func circuitCards(ctx context.Context, q *db.Queries, role auth.Role) (cards []c
 func purchaseCards(ctx context.Context, q *db.Queries, _ auth.Role) (cards []card, err error) {
 	waiting, err := q.PaidNotActive(ctx, db.At(time.Now().Add(-activationLimit)), readAtMost)
 	if len(waiting) > maxCards {
-		return []card{{Bad: true, Title: "Paid, and without access", Text: fmt.Sprintf("%d purchases wait for their subscription.", len(waiting)),
+		return []card{{Bad: true, Title: "Paid, and without access", Text: atLeast(len(waiting)) + " purchases wait for their subscription.",
 			Since: waiting[0].CompletedAt.Time, Button: cardButton{Label: "Open the list", Path: "/admin/customers?access=pending"}, n: len(waiting)}}, err
 	}
 	for _, o := range waiting {
@@ -94,7 +94,7 @@ func purchaseCards(ctx context.Context, q *db.Queries, _ auth.Role) (cards []car
 func ticketCards(ctx context.Context, q *db.Queries, _ auth.Role) (cards []card, err error) {
 	tickets, err := q.UrgentTickets(ctx, readAtMost)
 	if len(tickets) > maxCards {
-		return []card{{Bad: true, Title: fmt.Sprintf("%d urgent tickets", len(tickets)), Text: "The oldest: " + mail.Line(tickets[0].Subject, lineLength),
+		return []card{{Bad: true, Title: atLeast(len(tickets)) + " urgent tickets", Text: "The oldest: " + mail.Line(tickets[0].Subject, lineLength),
 			Since: tickets[0].CreatedAt.Time, Button: cardButton{Label: "Open the tickets", Path: "/admin/tickets"}, n: len(tickets)}}, err
 	}
 	for _, t := range tickets {
@@ -112,7 +112,7 @@ func jobCards(ctx context.Context, q *db.Queries, role auth.Role) (cards []card,
 	jobs, err := q.GivenUpJobs(ctx, readAtMost)
 	for _, same := range groups(jobs, func(j db.Job) string { return j.Kind }) {
 		if len(same) > apart {
-			cards = append(cards, card{Title: fmt.Sprintf("Gave up %d times: %s", len(same), kindOf(same[0].Kind).Does), Text: "The last error: " + lastError(same[0]),
+			cards = append(cards, card{Title: fmt.Sprintf("Gave up %s times: %s", atLeast(len(same)), kindOf(same[0].Kind).Does), Text: "The last error: " + lastError(same[0]),
 				Since:  same[len(same)-1].FinalizedAt.Time,
 				Button: cardButton{Label: "Open the jobs", Path: "/admin/jobs?state=discarded&kind=" + same[0].Kind}, n: len(same), job: true})
 			continue
@@ -138,7 +138,7 @@ func findingCards(ctx context.Context, q *db.Queries, _ auth.Role) (cards []card
 	findings, err := q.FindingsForPeople(ctx, readAtMost)
 	for _, same := range groups(findings, func(f db.FindingsForPeopleRow) string { return f.Kind }) {
 		if len(same) > apart {
-			cards = append(cards, card{Title: fmt.Sprintf("%d times: %s", len(same), reconcile.Label(same[0].Kind)), Since: same[0].FirstAt.Time,
+			cards = append(cards, card{Title: fmt.Sprintf("%s times: %s", atLeast(len(same)), reconcile.Label(same[0].Kind)), Since: same[0].FirstAt.Time,
 				Button: cardButton{Label: "Open the reports", Path: "/admin/reports"}, n: len(same)})
 			continue
 		}
@@ -179,6 +179,14 @@ func groups[T any](list []T, kind func(T) string) (grouped [][]T) {
 		grouped[n] = append(grouped[n], item)
 	}
 	return grouped
+}
+
+// atLeast is a number that may have been cut at readAtMost.
+func atLeast(n int) string {
+	if n == readAtMost {
+		return fmt.Sprintf("%d or more", n)
+	}
+	return fmt.Sprint(n)
 }
 
 // lastError is why a job needs another try, or a person.

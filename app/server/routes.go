@@ -66,6 +66,9 @@ func (s *Server) table() []Route {
 	if s.pages != nil {
 		routes = append(routes, s.adminRoutes()...)
 	}
+	if s.pages != nil && s.Demo != nil {
+		routes = append(routes, s.demoRoutes()...)
+	}
 	return routes
 }
 

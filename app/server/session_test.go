@@ -74,6 +74,20 @@ func TestEveryPageLetsInWhomItShould(t *testing.T) {
 	}
 }
 
+func TestWhichPagesArePublic(t *testing.T) {
+	t.Parallel()
+	var public []string
+	for _, route := range newAdmin(t).adminRoutes() {
+		if route.Access == Public {
+			public = append(public, route.Method+" "+route.Path)
+		}
+	}
+	want := []string{"GET /{$}", "GET /assets/{name}", "GET /admin/sign-in", "POST /admin/sign-in", "POST /admin/welcome"}
+	if !slices.Equal(public, want) {
+		t.Errorf("public are %v, want %v", public, want)
+	}
+}
+
 func TestWhoIsNotSignedInIsAskedTo(t *testing.T) {
 	t.Parallel()
 	a := newAdmin(t)
