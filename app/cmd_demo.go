@@ -67,7 +67,7 @@ func (d demoCmd) Run(ctx context.Context, env *Environment) (err error) {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	log := env.logger(slog.LevelError + 1) // what goes wrong is on the pages
+	log := env.logger(slog.LevelError)
 	if err := playHistory(ctx, c, env, log, listener, company); err != nil {
 		return fmt.Errorf("the history of the demo: %w", err)
 	}

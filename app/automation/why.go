@@ -58,7 +58,7 @@ func (w Work) whyRecord() Reason {
 	if r, ok := w.pending("bursar", "stripe", func(j db.Job) bool { return j.Kind == "sync_customer" }); ok {
 		return r
 	}
-	return Reason{System: "bursar", Text: "Time has passed since the record was written, and no job is queued that writes it again; sync now does"}
+	return Reason{System: "bursar", Text: "Time has passed since the record was written, and no job is queued that writes it again"}
 }
 
 func (w Work) whyContact(f customer.Facts, s Standing, now time.Time) Reason {

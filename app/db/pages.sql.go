@@ -182,8 +182,8 @@ func (q *Queries) CountRunningOf(ctx context.Context, kind string, key string) (
 
 const endedJobsPage = `-- name: EndedJobsPage :many
 SELECT id, kind, "key", args, state, attempt, max_attempts, errors, created_at, scheduled_at, attempted_at, finalized_at FROM jobs
-WHERE state IN ('completed', 'discarded', 'cancelled') AND state = ?1 AND id < ?2 AND (CAST(?3 AS TEXT) = '' OR kind = ?3)
-ORDER BY id DESC LIMIT ?4
+WHERE state IN ('completed', 'discarded', 'cancelled') AND state = ?1 AND id + 0 < ?2 AND (CAST(?3 AS TEXT) = '' OR kind = ?3)
+ORDER BY id + 0 DESC LIMIT ?4
 `
 
 type EndedJobsPageParams struct {
@@ -377,42 +377,52 @@ func (q *Queries) EventsPageOfCustomer(ctx context.Context, arg EventsPageOfCust
 }
 
 const jobsAfterEvent = `-- name: JobsAfterEvent :many
-SELECT e.id, e.kind, e."key", e.args, e.state, e.attempt, e.max_attempts, e.errors, e.created_at, e.scheduled_at, e.attempted_at, e.finalized_at FROM jobs e
-WHERE e.state IN ('completed', 'discarded', 'cancelled') AND e.finalized_at >= ?1 AND e.finalized_at < ?2 AND e.attempted_at >= ?1
-  AND ((e.kind = 'sync_customer' AND e.key = ?3) OR (e.kind = 'find_customer' AND e.key = ?4)
-    OR (e.kind = 'sync_contact' AND e.key = CAST(CAST(?5 AS INTEGER) AS TEXT))
-    OR (e.kind IN ('sync_task', 'sync_ticket', 'write_note') AND ?5 <> 0
-      AND COALESCE(json_extract(e.args, '$.Ticket.CustomerID'), json_extract(e.args, '$.Task.CustomerID'), json_extract(e.args, '$.Note.CustomerID')) = ?5))
-UNION ALL
-SELECT w.id, w.kind, w."key", w.args, w.state, w.attempt, w.max_attempts, w.errors, w.created_at, w.scheduled_at, w.attempted_at, w.finalized_at FROM jobs w
-WHERE w.state IN ('available', 'retryable')
-  AND ((w.kind = 'sync_customer' AND w.key = ?3) OR (w.kind = 'find_customer' AND w.key = ?4)
-    OR (w.kind = 'sync_contact' AND w.key = CAST(CAST(?5 AS INTEGER) AS TEXT))
-    OR (w.kind IN ('sync_task', 'sync_ticket', 'write_note') AND ?5 <> 0
-      AND COALESCE(json_extract(w.args, '$.Ticket.CustomerID'), json_extract(w.args, '$.Task.CustomerID'), json_extract(w.args, '$.Note.CustomerID')) = ?5))
-UNION ALL
-SELECT r.id, r.kind, r."key", r.args, r.state, r.attempt, r.max_attempts, r.errors, r.created_at, r.scheduled_at, r.attempted_at, r.finalized_at FROM jobs r
-WHERE r.state = 'running' AND ((r.kind = 'sync_customer' AND r.key = ?3) OR (r.kind = 'find_customer' AND r.key = ?4))
+WITH keys AS (
+  SELECT CAST(?1 AS TEXT) AS about UNION SELECT CAST(?2 AS TEXT) UNION SELECT CAST(CAST(?3 AS INTEGER) AS TEXT)
+  UNION SELECT t.cause FROM tickets t WHERE t.customer_id = CAST(?3 AS INTEGER)
+  UNION SELECT a.cause FROM tasks a WHERE a.customer_id = CAST(?3 AS INTEGER)
+  UNION SELECT n.cause FROM notes n WHERE n.customer_id = CAST(?3 AS INTEGER))
+SELECT d.id, d.kind, d."key", d.args, d.state, d.attempt, d.max_attempts, d.errors, d.created_at, d.scheduled_at, d.attempted_at, d.finalized_at FROM keys k CROSS JOIN jobs d ON d.key = k.about
+WHERE d.state IN ('completed', 'discarded', 'cancelled') AND d.finalized_at >= ?4 AND d.finalized_at < ?5 AND d.attempted_at >= ?4
+  AND d.kind IN ('sync_customer', 'find_customer', 'sync_contact', 'sync_ticket', 'sync_task', 'write_note')
+UNION
+SELECT w.id, w.kind, w."key", w.args, w.state, w.attempt, w.max_attempts, w.errors, w.created_at, w.scheduled_at, w.attempted_at, w.finalized_at FROM keys k CROSS JOIN jobs w ON w.key = k.about
+WHERE w.state IN ('available', 'retryable') AND w.kind IN ('sync_customer', 'find_customer', 'sync_contact', 'sync_ticket', 'sync_task', 'write_note')
+UNION
+SELECT r.id, r.kind, r."key", r.args, r.state, r.attempt, r.max_attempts, r.errors, r.created_at, r.scheduled_at, r.attempted_at, r.finalized_at FROM keys k CROSS JOIN jobs r ON r.key = k.about
+WHERE r.state = 'running' AND r.kind IN ('sync_customer', 'find_customer', 'sync_contact', 'sync_ticket', 'sync_task', 'write_note')
+UNION
+SELECT o.id, o.kind, o."key", o.args, o.state, o.attempt, o.max_attempts, o.errors, o.created_at, o.scheduled_at, o.attempted_at, o.finalized_at FROM jobs o
+WHERE o.state IN ('available', 'retryable') AND o.kind IN ('sync_ticket', 'sync_task', 'write_note')
+  AND CAST(?3 AS INTEGER) <> 0
+  AND COALESCE(json_extract(o.args, '$.Ticket.CustomerID'), json_extract(o.args, '$.Task.CustomerID'), json_extract(o.args, '$.Note.CustomerID')) = CAST(?3 AS INTEGER)
+UNION
+SELECT g.id, g.kind, g."key", g.args, g.state, g.attempt, g.max_attempts, g.errors, g.created_at, g.scheduled_at, g.attempted_at, g.finalized_at FROM jobs g
+WHERE g.state IN ('completed', 'discarded', 'cancelled') AND g.state = 'discarded' AND g.finalized_at >= ?4 AND g.finalized_at < ?5
+  AND g.kind IN ('sync_ticket', 'sync_task', 'write_note')
+  AND CAST(?3 AS INTEGER) <> 0
+  AND COALESCE(json_extract(g.args, '$.Ticket.CustomerID'), json_extract(g.args, '$.Task.CustomerID'), json_extract(g.args, '$.Note.CustomerID')) = CAST(?3 AS INTEGER)
 ORDER BY 1 LIMIT 30
 `
 
 type JobsAfterEventParams struct {
-	Since          Time
-	Until          Time
 	StripeCustomer string
 	Event          string
 	CustomerID     int64
+	Since          Time
+	Until          Time
 }
 
-// Jobs about an event or its customer: those that ended in a time and were begun after it, and those still to do.
-// @customer_id is 0 where the customer is not known.
+// Jobs about an event or its customer: those that ended in a time and were begun after it, and those still to
+// do. @customer_id is 0 where the customer is not known. Jobs that ended well left a row with their key behind;
+// of the others, which are few, the args tell whose they are.
 func (q *Queries) JobsAfterEvent(ctx context.Context, arg JobsAfterEventParams) ([]Job, error) {
 	rows, err := q.db.QueryContext(ctx, jobsAfterEvent,
-		arg.Since,
-		arg.Until,
 		arg.StripeCustomer,
 		arg.Event,
 		arg.CustomerID,
+		arg.Since,
+		arg.Until,
 	)
 	if err != nil {
 		return nil, err
@@ -705,8 +715,8 @@ func (q *Queries) TouchTicket(ctx context.Context, now Time, iD int64) error {
 
 const waitingJobsPage = `-- name: WaitingJobsPage :many
 SELECT id, kind, "key", args, state, attempt, max_attempts, errors, created_at, scheduled_at, attempted_at, finalized_at FROM jobs
-WHERE state IN ('available', 'retryable') AND state = ?1 AND id < ?2 AND (CAST(?3 AS TEXT) = '' OR kind = ?3)
-ORDER BY id DESC LIMIT ?4
+WHERE state IN ('available', 'retryable') AND state = ?1 AND id + 0 < ?2 AND (CAST(?3 AS TEXT) = '' OR kind = ?3)
+ORDER BY id + 0 DESC LIMIT ?4
 `
 
 type WaitingJobsPageParams struct {
@@ -717,7 +727,7 @@ type WaitingJobsPageParams struct {
 }
 
 // The newest jobs in a waiting state, wherever they are. The state is named twice so that SQLite sees that
-// a partial index holds all the rows.
+// a partial index holds all the rows, and the sum keeps it from walking through all the jobs by id instead.
 func (q *Queries) WaitingJobsPage(ctx context.Context, arg WaitingJobsPageParams) ([]Job, error) {
 	rows, err := q.db.QueryContext(ctx, waitingJobsPage,
 		arg.State,

@@ -14,6 +14,7 @@ import (
 
 	"bursar/app/auth"
 	"bursar/app/customer"
+	"bursar/app/mail"
 )
 
 // page is what the layout shows around the content. The data of each page is a struct that embeds it.
@@ -186,6 +187,8 @@ func pageFuncs(zone *time.Location, assets map[string]string) template.FuncMap {
 		"clock":  func(t any) string { return clock(t, zone) },
 		"amount": customer.FormatAmount,
 		"tone":   tone,
+		// line is what others wrote, fit for one line.
+		"line": func(s string) string { return mail.Line(s, lineLength) },
 	}
 }
 

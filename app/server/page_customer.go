@@ -93,7 +93,7 @@ func (s *Server) customerPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p.Source = s.sourceOf(p.Record)
-	p.tidy()
+	p.arrange()
 	return s.render(w, http.StatusOK, "customer", p)
 }
 
@@ -180,10 +180,8 @@ func (s *Server) dashboard(ctx context.Context, q *db.Queries) (string, error) {
 	return live + "test/", nil
 }
 
-// tidy makes what others wrote fit for the page, and puts the newest first.
-func (p *customerPageData) tidy() {
-	p.Record.Email = mail.Line(p.Record.Email, maxName)
-	p.Record.Plan = mail.Line(p.Record.Plan, maxName)
+// arrange puts the newest first, and drops addresses that are no web pages.
+func (p *customerPageData) arrange() {
 	f := &p.Facts
 	slices.Reverse(f.Subscriptions)
 	slices.Reverse(f.Invoices)
@@ -192,22 +190,12 @@ func (p *customerPageData) tidy() {
 	slices.Reverse(p.Tasks)
 	slices.Reverse(p.Notes)
 	for i := range f.Subscriptions {
-		f.Subscriptions[i].Plan = mail.Line(customer.PlanName(f.Subscriptions[i]), maxName)
+		f.Subscriptions[i].Plan = customer.PlanName(f.Subscriptions[i])
 	}
 	for i := range f.Invoices {
-		f.Invoices[i].Error = mail.Line(f.Invoices[i].Error, lineLength)
 		if !strings.HasPrefix(f.Invoices[i].HostedURL, "https://") {
 			f.Invoices[i].HostedURL = ""
 		}
-	}
-	for i := range p.Tasks {
-		p.Tasks[i].Title = mail.Line(p.Tasks[i].Title, lineLength)
-	}
-	for i := range p.Notes {
-		p.Notes[i].Text = mail.Line(p.Notes[i].Text, lineLength)
-	}
-	for i := range f.Links {
-		f.Links[i].RemoteID = mail.Line(f.Links[i].RemoteID, maxCell)
 	}
 }
 

@@ -113,7 +113,7 @@ func TestAReplayDoublesNothing(t *testing.T) {
 
 func TestHowLongAnEventWasOnItsWay(t *testing.T) {
 	t.Parallel()
-	for d, want := range map[time.Duration]string{0: "a moment", 1500 * time.Millisecond: "a moment", 75 * time.Second: "75 seconds",
+	for d, want := range map[time.Duration]string{0: "a moment", 1400 * time.Millisecond: "a moment", 75 * time.Second: "75 seconds",
 		10 * time.Minute: "10 minutes", 5 * time.Hour: "5 hours", 72 * time.Hour: "3 days"} {
 		now := time.Now()
 		if got := delayWords(delay(db.At(now), db.At(now.Add(d)))); got != want {

@@ -72,7 +72,7 @@ func circuitCards(ctx context.Context, q *db.Queries, role auth.Role) (cards []c
 		if OwnerRole.admits(role) {
 			button = cardButton{Label: "Settings", Path: "/admin/settings"}
 		}
-		cards = append(cards, card{Bad: true, Title: title, Text: mail.Line(c.Reason, lineLength), Since: c.OpenedAt.Time, Button: button, n: 1})
+		cards = append(cards, card{Bad: true, Title: title, Text: upperFirst(mail.Line(c.Reason, lineLength)), Since: c.OpenedAt.Time, Button: button, n: 1})
 	}
 	return cards, err
 }
@@ -123,7 +123,7 @@ func jobCards(ctx context.Context, q *db.Queries, role auth.Role) (cards []card,
 				return nil, err
 			}
 			id := fmt.Sprint(j.ID)
-			c := card{Title: "Gave up: " + kindOf(j.Kind).Does, Who: about, Text: lastError(j), Since: j.FinalizedAt.Time,
+			c := card{Title: "Gave up: " + kindOf(j.Kind).Does, Who: about, Text: upperFirst(lastError(j)), Since: j.FinalizedAt.Time,
 				Button: cardButton{Label: "See the job", Path: "/admin/jobs/" + id}, n: 1, job: true}
 			if FinanceRole.admits(role) {
 				c.Button = cardButton{Label: "Try again", Path: "/admin/jobs/selected/retry", Post: true, Name: "id", Value: id}

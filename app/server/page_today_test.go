@@ -89,7 +89,7 @@ func TestTodayShowsWhatNeedsAPerson(t *testing.T) {
 		{"Stripe refuses the key", run + `INSERT INTO circuits VALUES ('stripe', 1, 'read customer cus_1 from Stripe: Stripe refuses the API key: expired', @now - 600000, @now + 600000)`, auth.Owner,
 			[]string{"42 customers checked: 1 needs you.", "Stripe refuses the API key", "10 minutes ago", "Settings"}, ""},
 		{"the CRM does not answer", `INSERT INTO circuits VALUES ('crm', 5, 'status 503', @now - 600000, @now + 600000)`, auth.Support,
-			[]string{"One thing needs you.", "The CRM does not answer", "status 503", "See what waits"}, ""},
+			[]string{"One thing needs you.", "The CRM does not answer", "Status 503", "See what waits"}, ""},
 		{"a circuit that is due to be tried again", `INSERT INTO circuits VALUES ('crm', 5, 'status 503', @now - 600000, @now - 1)`, auth.Support,
 			[]string{"Nothing needs you.", "!does not answer"}, ""},
 		{"a purchase without access", ada + `INSERT INTO checkouts VALUES ('cs_1', 'cus_1', 1, '', 'subscription', 'complete', 'paid', 0, '', 4900, 'usd', @now - 180000, 0, @now - 180000)`, auth.Support,
@@ -101,7 +101,7 @@ func TestTodayShowsWhatNeedsAPerson(t *testing.T) {
 		{"tickets that can wait", ada + `INSERT INTO tickets (customer_id, cause, queue, priority, status, subject, created_at, updated_at)
 			VALUES (1, 'page:1', 'general', 'normal', 'open', 'A question', @now, @now), (1, 'dispute:dp_1', 'billing', 'urgent', 'closed', 'Payment disputed: Ada', @now, @now)`, auth.Support,
 			[]string{"Nothing needs you.", "!A question", "!disputed"}, ""},
-		{"a job that gave up, to finance", ada + run + gaveUp, auth.Finance, []string{"42 customers checked: 1 job gave up.", "Gave up: Update the contact", "Ada", "the CRM said no", "Try again"}, "/admin/jobs/selected/retry"},
+		{"a job that gave up, to finance", ada + run + gaveUp, auth.Finance, []string{"42 customers checked: 1 job gave up.", "Gave up: Update the contact", "Ada", "The CRM said no", "Try again"}, "/admin/jobs/selected/retry"},
 		{"a job that gave up, to support", ada + gaveUp, auth.Support, []string{"Gave up: Update the contact", "See the job", "!Try again"}, ""},
 		{"many jobs that gave up", job + `('sync_contact', '1', '{}', 'discarded', 15, 15, '[]', @now, @now, @now, @now), ('sync_contact', '2', '{}', 'discarded', 15, 15, '[]', @now, @now, @now, @now),
 			('sync_contact', '3', '{}', 'discarded', 15, 15, '[]', @now, @now, @now, @now), ('sync_contact', '4', '{}', 'discarded', 15, 15, '[]', @now, @now, @now, @now)`, auth.Owner,
@@ -190,7 +190,7 @@ func TestTodayOfALivingCompany(t *testing.T) {
 	check(t, err)
 	a.settle(s)
 	text, body := a.open(auth.Owner, "/admin")
-	shows(t, "the page", text, "Payment failed: Ada <script>alert(1)</script>{{.}}", "Customers 1 0 full, 1 grace, 0 pending, 0 none", "Last Stripe event just now")
+	shows(t, "the page", text, "Payment failed: Ada <script>alert(1)</script>{{.}}", "Customers 1 0 full , 1 grace , 0 pending , 0 none", "Last Stripe event just now")
 	shows(t, "the page", body, "!<script>alert")
 }
 

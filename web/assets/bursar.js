@@ -47,8 +47,16 @@ if (live().length && window.EventSource) {
       if (again) setTimeout(refresh, 500);
     }
   };
-  new EventSource("/admin/live").addEventListener("changed", refresh);
-  document.addEventListener("visibilitychange", () => { if (again) refresh(); });
+  // Only the tab in front listens: browsers open six connections to a site, and each stream takes one.
+  let stream;
+  const listen = () => {
+    if (document.hidden) { stream?.close(); stream = undefined; return; }
+    if (stream) return;
+    stream = new EventSource("/admin/live");
+    stream.addEventListener("changed", refresh);
+  };
+  listen();
+  document.addEventListener("visibilitychange", () => { listen(); if (!document.hidden) refresh(); });
 }
 
 document.addEventListener("keydown", (e) => {
