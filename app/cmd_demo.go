@@ -145,7 +145,7 @@ func playHistory(ctx context.Context, c Config, env *Environment, log *slog.Logg
 	web := handler.HTTPServer("")
 	ended := make(chan error, 1)
 	go func() { ended <- web.Serve(listener) }()
-	company.Stripe.Endpoint(c.URL+"/api/webhooks/stripe", c.WebhookSecrets[0], webhookEvents()...)
+	company.Stripe.Endpoint(c.URL+"/api/webhooks/stripe", c.WebhookSecrets[0], WebhookEvents()...)
 	err = company.History(func() error {
 		return errors.Join(company.Stripe.Deliver(ctx), a.Worker.WorkOff(ctx))
 	})
@@ -153,8 +153,8 @@ func playHistory(ctx context.Context, c Config, env *Environment, log *slog.Logg
 	return errors.Join(err, web.Shutdown(ctx), unlessClosed(<-ended))
 }
 
-// webhookEvents are the types of events that the README tells people to send.
-func webhookEvents() []string {
+// WebhookEvents are the types of events that the README tells people to send.
+func WebhookEvents() []string {
 	return []string{
 		"checkout.session.completed", "checkout.session.async_payment_succeeded", "checkout.session.async_payment_failed",
 		"checkout.session.expired", "customer.created", "customer.updated", "customer.deleted",
@@ -204,6 +204,7 @@ func (d demoCmd) live(ctx context.Context, c Config, env *Environment, log *slog
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 2)
+	company.Stripe.Advance(time.Since(company.Stripe.Now())) // the history took a moment
 	go func() { ended <- company.Stripe.Run(ctx) }()
 	go func() { ended <- company.Live(ctx, panel.tell) }()
 	err = a.Serve(ctx, listener)

@@ -97,7 +97,7 @@ func (p *demoPanel) tell(d demo.Deed) {
 func (p *demoPanel) remember(d server.DemoDeed) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	d.At = time.Now()
+	d.At = p.company.Stripe.Now() // the clock of its events
 	p.deeds = slices.Insert(p.deeds, 0, d)
 	p.deeds = p.deeds[:min(len(p.deeds), maxDeeds)]
 }

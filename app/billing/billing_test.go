@@ -60,15 +60,18 @@ func newStripe(seed uint64, ago time.Duration) *demo.Stripe {
 // apiOf serves an account's API and gives a client of it.
 func apiOf(tb testing.TB, s *demo.Stripe) *stripe.Client {
 	tb.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if query := r.URL.Query(); r.URL.Path == "/v1/products" { // the simulation knows no ids and gives all
-			query.Del("ids[]")
-			r.URL.RawQuery = query.Encode()
-		}
-		s.ServeHTTP(w, r)
-	}))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(s, w, r) }))
 	tb.Cleanup(server.Close)
 	return stripe.New(apiKey, server.URL)
+}
+
+// answer is the account's, who knows no ids of a list of products and gives all.
+func answer(s *demo.Stripe, w http.ResponseWriter, r *http.Request) {
+	if query := r.URL.Query(); r.URL.Path == "/v1/products" {
+		query.Del("ids[]")
+		r.URL.RawQuery = query.Encode()
+	}
+	s.ServeHTTP(w, r)
 }
 
 // plansOf names the prices as the account's products are named.
@@ -98,13 +101,11 @@ func (f *file) workOff() {
 	}
 }
 
-// take receives bodies and does what follows from each before the next.
+// take receives bodies and does what follows.
 func (f *file) take(bodies ...[]byte) {
 	f.tb.Helper()
-	for _, body := range bodies {
-		f.receive(body)
-		f.workOff()
-	}
+	f.receive(bodies...)
+	f.workOff()
 }
 
 // books are all rows about one customer, without the times at which this file wrote them and how well

@@ -66,8 +66,7 @@ func TestTimeAlone(t *testing.T) {
 					f.expectStep(i, want.access, want.tickets)
 				}
 				if row.late != nil {
-					f.receive(s.Events()...)
-					f.workOff()
+					f.take(s.Events()...)
 					f.expectStep(len(row.steps), customer.Full, []string{"not_active closed"})
 				}
 				f.check(f.DB.Close())

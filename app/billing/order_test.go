@@ -114,15 +114,13 @@ func TestAnyOrderWithTheAPI(t *testing.T) {
 			t.Parallel()
 			s, sent := storyNamed(name).sent(t)
 			in := newFile(t, apiOf(t, s), plansOf(s))
-			in.receive(sent...)
-			in.workOff()
+			in.take(sent...)
 			rng := rand.New(rand.NewPCG(2, 2))
 			for range 3 {
 				rng.Shuffle(len(sent), func(i, j int) { sent[i], sent[j] = sent[j], sent[i] })
 				shuffled := newFile(t, apiOf(t, s), plansOf(s))
 				for half := range slices.Chunk(sent, len(sent)/2+1) {
-					shuffled.receive(half...)
-					shuffled.workOff()
+					shuffled.take(half...)
 				}
 				sameBooks(t, shuffled.books(), in.books())
 			}
@@ -144,11 +142,9 @@ func TestRepeatedNewsChangeNothing(t *testing.T) {
 					client = apiOf(t, s)
 				}
 				once, often := newFile(t, client, plansOf(s)), newFile(t, client, plansOf(s))
-				once.receive(sent...)
-				once.workOff()
+				once.take(sent...)
 				for range 3 {
-					often.receive(sent...)
-					often.workOff()
+					often.take(sent...)
 				}
 				for _, body := range sent {
 					id := eventOf(t, body).ID

@@ -2,8 +2,11 @@ package billing_test
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +15,7 @@ import (
 	"bursar/app/db"
 	"bursar/app/demo"
 	"bursar/app/queue"
+	"bursar/app/stripe"
 )
 
 // try does at once what waits for its next try, as a person may ask for.
@@ -38,7 +42,7 @@ func TestWhileStripeDoesNotAnswer(t *testing.T) {
 	for name, breaks := range map[string]func(*demo.Stripe){
 		"no connection":      func(s *demo.Stripe) { s.Down(true) },
 		"500":                func(s *demo.Stripe) { s.Fail(demo.APIFault{Path: "/v1/", Kind: demo.ServerError, Count: 1000}) },
-		"429":                func(s *demo.Stripe) { s.Fail(demo.APIFault{Path: "/v1/", Kind: demo.RateLimited, Count: 1000}) },
+		"429":                func(s *demo.Stripe) { s.Fail(demo.APIFault{Path: "/v1/", Kind: demo.RateLimited, RetryAfter: time.Minute, Count: 1000}) },
 		"200 with {}":        func(s *demo.Stripe) { s.Fail(demo.APIFault{Path: "/v1/", Kind: demo.Empty, Count: 1000}) },
 		"half an answer":     func(s *demo.Stripe) { s.Fail(demo.APIFault{Path: "/v1/", Kind: demo.HalfBody, Count: 1000}) },
 		"{} for its charges": func(s *demo.Stripe) { s.Fail(demo.APIFault{Path: "/v1/charges", Kind: demo.Empty, Count: 1000}) },
@@ -63,8 +67,8 @@ func TestWhileStripeDoesNotAnswer(t *testing.T) {
 			sameBooks(t, f.books(), listening.books())
 			waiting := f.jobs("sync_customer", queue.Retryable)
 			waiting = append(waiting, f.jobs("sync_customer", queue.Available)...)
-			if len(waiting) != 1 || !waiting[0].ScheduledAt.After(time.Now()) {
-				t.Errorf("jobs that wait for Stripe: %+v, want one that is due later", waiting)
+			if len(waiting) != 1 || waiting[0].ScheduledAt.After(time.Now().Add(time.Hour)) {
+				t.Errorf("jobs that wait for Stripe: %+v, want one that is due soon", waiting)
 			}
 			if dead := f.jobs("", queue.Discarded); len(dead) > 0 {
 				t.Errorf("discarded: %+v", dead)
@@ -79,8 +83,7 @@ func TestStripeIsBack(t *testing.T) {
 	f := newFile(t, apiOf(t, s), plansOf(s))
 	p, err := s.Buy(demo.BuyOptions{Email: "ada@example.com", Name: "Ada", UserID: "user_ada"})
 	told(t, err)
-	f.receive(s.Events()...)
-	f.workOff()
+	f.take(s.Events()...)
 	before := f.customer()
 
 	s.Down(true)
@@ -161,7 +164,8 @@ func TestNewsSinceTheLastReading(t *testing.T) {
 	t.Run("a dispute of a charge that only the API told of", func(t *testing.T) {
 		dispute, err := s.Dispute(p.Charge)
 		told(t, err)
-		f.take(s.Events()[seen:]...)
+		sent := s.Events()[seen:]
+		f.take(sent[slices.Index(kindsOf(t, sent), "charge.dispute.created")])
 		if r := f.customer(); r.OpenDisputes != 1 {
 			t.Errorf("%d open disputes, want 1", r.OpenDisputes)
 		}
@@ -192,6 +196,54 @@ func TestNewsSinceTheLastReading(t *testing.T) {
 	})
 }
 
+func TestTimePassesWhileStripeDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	s, sent := storyNamed("a purchase").sent(t)
+	f := newFile(t, apiOf(t, s), plansOf(s))
+	f.take(sent...)
+	r := f.customer()
+	f.check(f.DB.Tx(t.Context(), func(q *db.Queries) error {
+		return q.UpdateCustomerIdentity(t.Context(), db.UpdateCustomerIdentityParams{ID: r.ID, Name: "stale", Now: db.Now()})
+	}))
+	s.Down(true)
+	if err := f.SyncCustomer(t.Context(), eventOf(t, sent[0]).Customer); err == nil {
+		t.Error("the sync says that it needs no other try")
+	}
+	if is := f.customer(); is.Name != r.Name || is.Source != "api" || !is.AsOfAt.Equal(r.AsOfAt.Time) {
+		t.Errorf("the record is not in line with what is known: %+v", is)
+	}
+}
+
+// TestASlowReadingIsOlder has a reading begin, a cancellation be read meanwhile, and then the first one end.
+func TestASlowReadingIsOlder(t *testing.T) {
+	t.Parallel()
+	s, sent := storyNamed("a purchase").sent(t)
+	last, goOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/checkout/sessions" { // what a reading asks for last
+			once.Do(func() {
+				close(last)
+				<-goOn
+			})
+		}
+		answer(s, w, r)
+	}))
+	t.Cleanup(server.Close)
+	f := newFile(t, stripe.New(apiKey, server.URL), plansOf(s))
+	e := eventOf(t, sent[slices.Index(kindsOf(t, sent), "invoice.paid")])
+	slow := make(chan error)
+	go func() { slow <- f.SyncCustomer(t.Context(), e.Customer) }()
+	<-last
+	told(t, s.Cancel(e.Subscription, false))
+	f.check(f.SyncCustomer(t.Context(), e.Customer))
+	close(goOn)
+	f.check(<-slow)
+	if r := f.customer(); r.Status != "canceled" || r.Access != customer.None {
+		t.Errorf("status %s, access %s: the older reading won", r.Status, r.Access)
+	}
+}
+
 func TestARevokedKeyKeepsTheJobs(t *testing.T) {
 	t.Parallel()
 	s := newStripe(1, 0)
@@ -200,8 +252,7 @@ func TestARevokedKeyKeepsTheJobs(t *testing.T) {
 	f := newFile(t, apiOf(t, s), plansOf(s))
 	s.Revoke(apiKey)
 	for range 20 { // more than a job has attempts
-		f.receive(s.Events()...)
-		f.workOff()
+		f.take(s.Events()...)
 		f.try()
 	}
 	jobs := f.jobs("sync_customer", "")
@@ -221,8 +272,7 @@ func TestACustomerWhomStripeDoesNotKnow(t *testing.T) {
 	_, err := s.Buy(demo.BuyOptions{Email: "ada@example.com"})
 	told(t, err)
 	f := newFile(t, apiOf(t, other), plansOf(s)) // the key is of another account
-	f.receive(s.Events()...)
-	f.workOff()
+	f.take(s.Events()...)
 	dead := f.jobs("sync_customer", queue.Discarded)
 	if len(dead) != 1 || !strings.Contains(dead[0].Errors, "is STRIPE_API_KEY of the same account and mode as the events?") {
 		t.Errorf("discarded: %+v", dead)

@@ -111,8 +111,7 @@ func TestShapesOfAnEvent(t *testing.T) {
 				f := newFile(t, client, plansOf(s))
 				seen := 0
 				storyNamed(name).tell(t, s, func() {
-					f.receive(s.Events()[seen:]...)
-					f.workOff()
+					f.take(s.Events()[seen:]...)
 					seen = len(s.Events())
 					s.Advance(time.Second)
 				})
@@ -180,8 +179,7 @@ func TestReplayOfTheOldPast(t *testing.T) {
 			client = apiOf(t, s)
 		}
 		f := newFile(t, client, plansOf(s))
-		f.receive(slices.DeleteFunc(s.Events(), func(body []byte) bool { return string(body) == string(failure) })...)
-		f.workOff()
+		f.take(slices.DeleteFunc(s.Events(), func(body []byte) bool { return string(body) == string(failure) })...)
 		f.take(failure)
 		if tickets := f.tickets(1); len(tickets) > 0 {
 			t.Errorf("asking the API: %t: tickets about the past: %q", withAPI, tickets)

@@ -20,8 +20,7 @@ func TestStories(t *testing.T) {
 			seen := 0
 			st.tell(t, s, func() {
 				events := s.Events()
-				asking.receive(events[seen:]...)
-				asking.workOff()
+				asking.take(events[seen:]...)
 				listening.take(events[seen:]...)
 				seen = len(events)
 			})

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"bursar/app/auth"
+	"bursar/app/billing"
+	"bursar/app/crm"
 	"bursar/app/db"
 	"bursar/app/mail"
 	"bursar/app/queue"
@@ -16,7 +19,8 @@ import (
 	"bursar/app/support"
 )
 
-// sinceDeed is from when on something can be due to a deed: Stripe's times are whole seconds.
+// sinceDeed is from when on something can be due to a deed: Stripe's times are whole seconds, and its clock
+// may have moved on before the deed was noted.
 func sinceDeed(deed DemoDeed) db.Time { return db.At(deed.At.Add(-2 * time.Second)) }
 
 // demoStep is a step of a story.
@@ -81,7 +85,7 @@ func (t *teller) waiting(ctx context.Context) error {
 	}
 	jobs, err := t.q.JobsOpenAbout(ctx, string(keys))
 	for _, j := range jobs {
-		if j.State != queue.Retryable {
+		if len(queue.Errors(j)) == 0 {
 			continue
 		}
 		t.add(demoStep{Tone: "warn", Text: fmt.Sprintf("“%s” waits: %s. Bursar tries again by itself.", kindOf(j.Kind).Does, lastError(j)),
@@ -107,9 +111,20 @@ func (t *teller) finding(ctx context.Context) error {
 	t.add(demoStep{Tone: "warn", At: f.FirstAt, Text: fmt.Sprintf("The comparison found it: %s. Expected %s, found %s.", reconcile.Label(f.Kind),
 		mail.Line(f.Expected, lineLength), mail.Line(f.Actual, lineLength)), Link: link{"See the comparison", fmt.Sprintf("/admin/reports/%d", f.RunID)}})
 	if f.State == "fixed" {
-		t.add(demoStep{Tone: "good", At: f.FixedAt, Text: "Bursar mended it without anybody: “" + kindOf(f.JobKind).Does + "”."})
+		t.add(demoStep{Tone: "good", At: f.FixedAt, Text: "Bursar mended it without anybody: " + mended(f.JobKind) + "."})
 	}
 	return nil
+}
+
+// mended says in words what a repair did.
+func mended(jobKind string) string {
+	switch jobKind {
+	case billing.SyncCustomer{}.Kind():
+		return "it asked Stripe about this customer, and wrote down the answer"
+	case crm.SyncContact{}.Kind():
+		return "it wrote into the CRM what is true"
+	}
+	return "“" + kindOf(jobKind).Does + "”"
 }
 
 func (t *teller) record(ctx context.Context) error {
@@ -120,7 +135,7 @@ func (t *teller) record(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf("Bursar's record: access is %s, %s.", c.Access, c.AccessReason)
+	text := fmt.Sprintf("Bursar's record: plan %s, access %s, as %s.", cmp.Or(c.Plan, "none"), c.Access, c.AccessReason)
 	if c.Source == "events" {
 		text += " It is made from the webhooks alone; Stripe itself has not confirmed it yet."
 	}
@@ -144,7 +159,7 @@ func (t *teller) contact(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	step := demoStep{Tone: "good", Text: fmt.Sprintf("The contact in the CRM agrees: %s, plan %s.", c.Lifecycle, mail.Line(c.Plan, maxName)), At: c.UpdatedAt}
+	step := demoStep{Tone: "good", Text: fmt.Sprintf("The contact in the CRM says the same: %s, plan %s.", c.Lifecycle, mail.Line(cmp.Or(c.Plan, "none"), maxName)), At: c.UpdatedAt}
 	if c.Plan != customer.Plan || c.Status != customer.Status {
 		step.Tone, step.Text = "warn", fmt.Sprintf("The contact in the CRM still says plan %s, status %s.", mail.Line(c.Plan, maxName), c.Status)
 	}
@@ -188,7 +203,7 @@ func (t *teller) mail(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	step := demoStep{Tone: "good", At: db.At(m.CreatedAt.Truncate(time.Second)), Text: "The report tells of it: “" + m.Subject + "”."}
+	step := demoStep{Tone: "good", At: db.At(m.CreatedAt.Truncate(time.Second)), Text: "The report tells of it: “" + m.Subject + "”"}
 	if FinanceRole.admits(t.role) {
 		step.Link = link{"Read the mail", fmt.Sprintf("/admin/outbox/%d", m.ID)}
 	}

@@ -47,16 +47,20 @@ if (live().length && window.EventSource) {
       if (again) setTimeout(refresh, 500);
     }
   };
-  // Only the tab in front listens: browsers open six connections to a site, and each stream takes one.
+  // Only the page in front listens: browsers open six connections to a site, and each stream takes one. A
+  // page that was left may live on in the history.
   let stream;
+  const hush = () => { stream?.close(); stream = undefined; };
   const listen = () => {
-    if (document.hidden) { stream?.close(); stream = undefined; return; }
+    if (document.hidden) return hush();
     if (stream) return;
     stream = new EventSource("/admin/live");
     stream.addEventListener("changed", refresh);
   };
   listen();
   document.addEventListener("visibilitychange", () => { listen(); if (!document.hidden) refresh(); });
+  addEventListener("pagehide", hush);
+  addEventListener("pageshow", (e) => { if (e.persisted) { listen(); refresh(); } });
 }
 
 document.addEventListener("keydown", (e) => {
