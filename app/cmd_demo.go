@@ -145,7 +145,7 @@ func playHistory(ctx context.Context, c Config, env *Environment, log *slog.Logg
 	web := handler.HTTPServer("")
 	ended := make(chan error, 1)
 	go func() { ended <- web.Serve(listener) }()
-	company.Stripe.Endpoint(c.URL+"/api/webhooks/stripe", c.WebhookSecrets[0], WebhookEvents()...)
+	company.Stripe.Endpoint(c.URL+"/api/webhooks/stripe", c.WebhookSecrets[0], webhookEvents()...)
 	err = company.History(func() error {
 		return errors.Join(company.Stripe.Deliver(ctx), a.Worker.WorkOff(ctx))
 	})
@@ -153,8 +153,8 @@ func playHistory(ctx context.Context, c Config, env *Environment, log *slog.Logg
 	return errors.Join(err, web.Shutdown(ctx), unlessClosed(<-ended))
 }
 
-// WebhookEvents are the types of events that the README tells people to send.
-func WebhookEvents() []string {
+// webhookEvents are the types of events that the README tells people to send.
+func webhookEvents() []string {
 	return []string{
 		"checkout.session.completed", "checkout.session.async_payment_succeeded", "checkout.session.async_payment_failed",
 		"checkout.session.expired", "customer.created", "customer.updated", "customer.deleted",

@@ -154,8 +154,9 @@ func (v *visitor) press(name, want string) {
 // sees waits for a page to say all of this.
 func (v *visitor) sees(path string, want ...string) {
 	v.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(30 * time.Second); ; <-tick.C {
 		text, missing := v.page(path, nil), ""
 		for _, w := range want {
 			if !strings.Contains(text, w) {
@@ -168,7 +169,6 @@ func (v *visitor) sees(path string, want ...string) {
 		if time.Now().After(deadline) {
 			v.t.Fatalf("%s does not say %q after 30 s:\n%s", path, missing, text)
 		}
-		<-time.After(20 * time.Millisecond)
 	}
 }
 

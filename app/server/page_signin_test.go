@@ -212,7 +212,7 @@ func TestAnInvitedPersonCannotChooseWhoTheyAre(t *testing.T) {
 	}
 	body := a.submit("", "/admin/welcome", url.Values{"token": {token}, "email": {"owner@example.com"}, "role": {"owner"},
 		"password": {goodPassword}, "again": {goodPassword}})
-	if !strings.Contains(body, `eve@example.com <span class="badge">support</span>`) {
+	if !strings.Contains(body, `<span class="address">eve@example.com</span> <span class="badge">support</span>`) {
 		t.Errorf("signed in is %s", body)
 	}
 }

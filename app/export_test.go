@@ -1,0 +1,4 @@
+package app
+
+// WebhookEvents are the events that the demo's Stripe sends.
+var WebhookEvents = webhookEvents
