@@ -43,20 +43,24 @@ func (q *Queries) CountEventsOfNobody(ctx context.Context) (int64, error) {
 }
 
 const customerOfObjects = `-- name: CustomerOfObjects :one
-SELECT e.customer FROM events e WHERE e.customer <> '' AND e.object_id IN (?1, ?2, ?3) AND e.object_id <> ''
+SELECT stripe_customer FROM charges WHERE charges.id = ?1
+UNION ALL
+SELECT stripe_customer FROM invoices WHERE invoices.id = ?2
+UNION ALL
+SELECT e.customer FROM events e WHERE e.customer <> '' AND e.object_id IN (?1, ?3, ?2) AND e.object_id <> ''
 UNION ALL
 SELECT e.customer FROM events e WHERE e.customer <> '' AND e.charge <> '' AND e.charge = ?1
 UNION ALL
-SELECT e.customer FROM events e WHERE e.customer <> '' AND e.payment_intent <> '' AND e.payment_intent = ?2
+SELECT e.customer FROM events e WHERE e.customer <> '' AND e.payment_intent <> '' AND e.payment_intent = ?3
 LIMIT 1
 `
 
-// The Stripe customer whose events name one of these ids.
-func (q *Queries) CustomerOfObjects(ctx context.Context, charge string, paymentIntent string, invoice string) (string, error) {
-	row := q.db.QueryRowContext(ctx, customerOfObjects, charge, paymentIntent, invoice)
-	var customer string
-	err := row.Scan(&customer)
-	return customer, err
+// The Stripe customer whose mirror or events name one of these ids.
+func (q *Queries) CustomerOfObjects(ctx context.Context, charge string, invoice string, paymentIntent string) (string, error) {
+	row := q.db.QueryRowContext(ctx, customerOfObjects, charge, invoice, paymentIntent)
+	var stripe_customer string
+	err := row.Scan(&stripe_customer)
+	return stripe_customer, err
 }
 
 const eventByID = `-- name: EventByID :one

@@ -33,7 +33,11 @@ WHERE o.customer = '' AND o.ignored = '' AND o.created_at >= @since AND (
         SELECT c.object_id FROM events c WHERE c.customer = @customer)));
 
 -- name: CustomerOfObjects :one
--- The Stripe customer whose events name one of these ids.
+-- The Stripe customer whose mirror or events name one of these ids.
+SELECT stripe_customer FROM charges WHERE charges.id = @charge
+UNION ALL
+SELECT stripe_customer FROM invoices WHERE invoices.id = @invoice
+UNION ALL
 SELECT e.customer FROM events e WHERE e.customer <> '' AND e.object_id IN (@charge, @payment_intent, @invoice) AND e.object_id <> ''
 UNION ALL
 SELECT e.customer FROM events e WHERE e.customer <> '' AND e.charge <> '' AND e.charge = @charge
