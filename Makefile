@@ -7,7 +7,7 @@ VERSION =
 FUZZTIME = 10s
 SQLC = go tool -modfile=.ci/tools.mod sqlc
 
-.PHONY: build test check format vet generated generate bench fuzz clean
+.PHONY: build test check format vet generated browser generate bench fuzz clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X bursar/app.release=$(VERSION)' -o bursar .
@@ -16,6 +16,7 @@ build:
 test:
 	@failed=0; race=-race; \
 	$(MAKE) -k -s check || failed=1; \
+	$(MAKE) -s browser; \
 	if ! why=$$(go build -race runtime/race 2>&1); then \
 		race=; \
 		echo "NOT RUN: the race detector; it needs cgo and a C compiler:"; \
@@ -44,6 +45,12 @@ generated:
 	elif ! $(SQLC) diff -f app/db/sqlc.yaml; then \
 		echo "app/db is not what sqlc makes of schema.sql and app/db/query: run make generate"; exit 1; \
 	fi
+
+# The pages are tested in a real browser where there is one, or root can get one.
+browser:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		{ apt-get update -qq && apt-get install -y -qq chromium; } >/dev/null 2>&1; } || \
+		echo "NOT RUN: the pages in a real browser; install chromium (apt-get install chromium) and run make test again"
 
 generate:
 	$(SQLC) generate -f app/db/sqlc.yaml
