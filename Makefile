@@ -12,9 +12,10 @@ SQLC = go tool -modfile=.ci/tools.mod sqlc
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X bursar/app.release=$(VERSION)' -o bursar .
 
-# All checks, whichever of them fails, and then the tests.
+# All checks, whichever of them fails, and then the tests. The race detector's pointer checks are left out: they make
+# SQLite, which is C turned into Go, three times slower and find nothing in our code, which has no unsafe.
 test:
-	@failed=0; race=-race; \
+	@failed=0; race='-race -gcflags=all=-d=checkptr=0'; \
 	$(MAKE) -k -s check || failed=1; \
 	$(MAKE) -s browser; \
 	if ! why=$$(go build -race runtime/race 2>&1); then \
@@ -23,7 +24,7 @@ test:
 		echo "$$why"; \
 	fi; \
 	echo "go test $$race ./..."; \
-	go test $$race -timeout 5m ./... || failed=1; \
+	go test $$race -timeout 10m ./... || failed=1; \
 	exit $$failed
 
 check: format vet generated

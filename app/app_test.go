@@ -118,12 +118,12 @@ func (b *bursar) eventually(what string, ok func() bool) {
 	b.t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for !ok() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			b.t.Fatalf("not so after 30 s: %s\n%s", what, b.must("jobs"))
+			b.t.Fatalf("not so after two minutes: %s\n%s", what, b.must("jobs"))
 		}
 	}
 }

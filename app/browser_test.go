@@ -37,7 +37,7 @@ func openBrowser(t *testing.T, home string) *browser {
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.UserDataDir(t.TempDir()))
 	allocated, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, cancel := chromedp.NewContext(allocated)
-	ctx, timeout := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, timeout := context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(func() { timeout(); cancel(); stop() })
 	b := &browser{t: t, ctx: ctx, home: home}
 	chromedp.ListenTarget(ctx, b.watch)
@@ -115,12 +115,12 @@ func (b *browser) eventually(what string, ok func(text string) bool) {
 	b.t.Helper()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(45 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for !ok(b.text()) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			b.t.Fatalf("not so after 45 s: %s\n%s", what, b.text())
+			b.t.Fatalf("not so after two minutes: %s\n%s", what, b.text())
 		}
 	}
 }
