@@ -10,17 +10,6 @@ import (
 	"database/sql"
 )
 
-const countCustomers = `-- name: CountCustomers :one
-SELECT CAST(COUNT(*) AS INTEGER) FROM customers
-`
-
-func (q *Queries) CountCustomers(ctx context.Context) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countCustomers)
-	var column_1 int64
-	err := row.Scan(&column_1)
-	return column_1, err
-}
-
 const customerByID = `-- name: CustomerByID :one
 SELECT id, name, email, "plan", status, access, access_reason, access_until_at, last_paid_at, last_payment_status, last_payment_amount, last_payment_currency, refunded_amount, open_disputes, deleted, source, as_of_at, created_at, updated_at, synced_at FROM customers WHERE id = ?
 `

@@ -349,17 +349,6 @@ func (q *Queries) NextJobAt(ctx context.Context, heldKinds interface{}) (Time, e
 	return scheduled_at, err
 }
 
-const oldestDueJob = `-- name: OldestDueJob :one
-SELECT CAST(COALESCE(MIN(scheduled_at), 0) AS INTEGER) FROM jobs WHERE state IN ('available', 'retryable') AND scheduled_at <= ?1
-`
-
-func (q *Queries) OldestDueJob(ctx context.Context, now Time) (int64, error) {
-	row := q.db.QueryRowContext(ctx, oldestDueJob, now)
-	var column_1 int64
-	err := row.Scan(&column_1)
-	return column_1, err
-}
-
 const openCircuits = `-- name: OpenCircuits :many
 SELECT system, failures, reason, opened_at, until_at FROM circuits WHERE until_at > ?1
 `

@@ -24,39 +24,6 @@ func (q *Queries) CountChurned(ctx context.Context, since Time, until Time) (int
 	return column_1, err
 }
 
-const countFindings = `-- name: CountFindings :many
-SELECT repair, state, CAST(COUNT(*) AS INTEGER) AS n FROM findings WHERE run_id = ? GROUP BY repair, state
-`
-
-type CountFindingsRow struct {
-	Repair string
-	State  string
-	N      int64
-}
-
-func (q *Queries) CountFindings(ctx context.Context, runID int64) ([]CountFindingsRow, error) {
-	rows, err := q.db.QueryContext(ctx, countFindings, runID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []CountFindingsRow
-	for rows.Next() {
-		var i CountFindingsRow
-		if err := rows.Scan(&i.Repair, &i.State, &i.N); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const countIgnoredSince = `-- name: CountIgnoredSince :many
 SELECT ignored, CAST(COUNT(*) AS INTEGER) AS n FROM events WHERE ignored <> '' AND received_at >= ?1 GROUP BY ignored
 `

@@ -23,9 +23,6 @@ SELECT * FROM customers WHERE id > @after ORDER BY id LIMIT @n;
 -- name: DeleteCustomer :exec
 DELETE FROM customers WHERE id = ?;
 
--- name: CountCustomers :one
-SELECT CAST(COUNT(*) AS INTEGER) FROM customers;
-
 -- name: InsertLink :execrows
 INSERT INTO links (system, remote_id, customer_id, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (system, remote_id) DO NOTHING;
 

@@ -62,9 +62,6 @@ WHERE jobs.id = @id AND jobs.state IN ('discarded', 'cancelled', 'retryable') AN
 -- name: CountJobs :many
 SELECT state, CAST(COUNT(*) AS INTEGER) AS n FROM jobs GROUP BY state;
 
--- name: OldestDueJob :one
-SELECT CAST(COALESCE(MIN(scheduled_at), 0) AS INTEGER) FROM jobs WHERE state IN ('available', 'retryable') AND scheduled_at <= @now;
-
 -- name: OpenJobs :one
 SELECT CAST(COUNT(*) AS INTEGER) FROM jobs WHERE state IN ('available', 'retryable', 'running') AND scheduled_at <= @now;
 

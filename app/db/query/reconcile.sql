@@ -58,9 +58,6 @@ FROM findings f LEFT JOIN customers c ON c.id = COALESCE(f.customer_id,
   (SELECT l.customer_id FROM links l WHERE l.system = 'stripe' AND l.remote_id = f.job_key))
 WHERE f.run_id = ? ORDER BY f.repair DESC, f.kind, f.id;
 
--- name: CountFindings :many
-SELECT repair, state, CAST(COUNT(*) AS INTEGER) AS n FROM findings WHERE run_id = ? GROUP BY repair, state;
-
 -- name: FailedInvoices :many
 SELECT i.*, c.name AS customer_name, c.email AS customer_email FROM invoices i JOIN customers c ON c.id = i.customer_id
 WHERE i.failed = 1 ORDER BY i.created_at DESC;
