@@ -123,7 +123,8 @@ func (q *Queries) InsertAPIKey(ctx context.Context, arg InsertAPIKeyParams) (int
 }
 
 const insertAudit = `-- name: InsertAudit :exec
-INSERT INTO audit (created_at, actor, role, address, action, target, outcome, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO audit (created_at, actor, role, address, action, target, outcome, reason, before, after, detail)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 `
 
 type InsertAuditParams struct {
@@ -134,6 +135,9 @@ type InsertAuditParams struct {
 	Action    string
 	Target    string
 	Outcome   string
+	Reason    string
+	Before    string
+	After     string
 	Detail    string
 }
 
@@ -146,6 +150,9 @@ func (q *Queries) InsertAudit(ctx context.Context, arg InsertAuditParams) error 
 		arg.Action,
 		arg.Target,
 		arg.Outcome,
+		arg.Reason,
+		arg.Before,
+		arg.After,
 		arg.Detail,
 	)
 	return err
@@ -239,7 +246,7 @@ func (q *Queries) ListAPIKeys(ctx context.Context) ([]ApiKey, error) {
 }
 
 const listAudit = `-- name: ListAudit :many
-SELECT id, created_at, actor, role, address, "action", target, outcome, detail FROM audit
+SELECT id, created_at, actor, role, address, "action", target, outcome, reason, "before", "after", detail FROM audit
 WHERE id < ?1 AND (CAST(?2 AS TEXT) = '' OR outcome = ?2) AND (CAST(?3 AS TEXT) = '' OR actor = ?3)
 ORDER BY id DESC LIMIT ?4
 `
@@ -275,6 +282,9 @@ func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]Audit, 
 			&i.Action,
 			&i.Target,
 			&i.Outcome,
+			&i.Reason,
+			&i.Before,
+			&i.After,
 			&i.Detail,
 		); err != nil {
 			return nil, err

@@ -26,6 +26,9 @@ type Audit struct {
 	Action    string
 	Target    string
 	Outcome   string
+	Reason    string
+	Before    string
+	After     string
 	Detail    string
 }
 

@@ -1,5 +1,7 @@
 package server
 
+import "bursar/app/auth"
+
 // adminRoutes are the pages. What somebody may not open is not in their menu either (navigation), but
 // this table is what decides.
 func (s *Server) adminRoutes() []Route {
@@ -10,50 +12,50 @@ func (s *Server) adminRoutes() []Route {
 		{"GET", "/admin/sign-in", Public, s.signInPage},
 		{"POST", "/admin/sign-in", Public, s.signIn},
 		{"POST", "/admin/welcome", Public, s.welcome}, // whoever has a one-time link chooses a password
-		{"POST", "/admin/sign-out", SignedIn, s.signOut},
+		{"POST", "/admin/sign-out", may(auth.Look), s.signOut},
 
-		{"GET", "/admin", SignedIn, s.todayPage},
-		{"GET", "/admin/live", SignedIn, s.live},
+		{"GET", "/admin", may(auth.Look), s.todayPage},
+		{"GET", "/admin/live", may(auth.Look), s.live},
 
-		{"GET", "/admin/customers", SignedIn, s.customersPage},
-		{"GET", "/admin/customers/{id}", SignedIn, s.customerPage},
-		{"POST", "/admin/customers/{id}/sync", SignedIn, s.syncCustomer},
+		{"GET", "/admin/customers", may(auth.Look), s.customersPage},
+		{"GET", "/admin/customers/{id}", may(auth.Look), s.customerPage},
+		{"POST", "/admin/customers/{id}/sync", may(auth.SyncCustomers), s.syncCustomer},
 
-		{"GET", "/admin/tickets", SignedIn, s.ticketsPage},
-		{"POST", "/admin/tickets", SignedIn, s.openTicket},
-		{"GET", "/admin/tickets/{id}", SignedIn, s.ticketPage},
-		{"POST", "/admin/tickets/{id}/notes", SignedIn, s.noteTicket},
-		{"POST", "/admin/tickets/{id}/close", SignedIn, s.closeTicket},
-		{"POST", "/admin/tickets/{id}/reopen", SignedIn, s.reopenTicket},
+		{"GET", "/admin/tickets", may(auth.Look), s.ticketsPage},
+		{"POST", "/admin/tickets", may(auth.WorkTickets), s.openTicket},
+		{"GET", "/admin/tickets/{id}", may(auth.Look), s.ticketPage},
+		{"POST", "/admin/tickets/{id}/notes", may(auth.WorkTickets), s.noteTicket},
+		{"POST", "/admin/tickets/{id}/close", may(auth.WorkTickets), s.closeTicket},
+		{"POST", "/admin/tickets/{id}/reopen", may(auth.WorkTickets), s.reopenTicket},
 
-		{"GET", "/admin/contacts", SignedIn, s.contactsPage},
+		{"GET", "/admin/contacts", may(auth.Look), s.contactsPage},
 
-		{"GET", "/admin/events", SignedIn, s.eventsPage},
-		{"GET", "/admin/events/{id}", SignedIn, s.eventPage},
-		{"POST", "/admin/events/{id}/replay", FinanceRole, s.replayEvent},
+		{"GET", "/admin/events", may(auth.Look), s.eventsPage},
+		{"GET", "/admin/events/{id}", may(auth.Look), s.eventPage},
+		{"POST", "/admin/events/{id}/replay", may(auth.ReplayEvents), s.replayEvent},
 
-		{"GET", "/admin/jobs", SignedIn, s.jobsPage},
-		{"GET", "/admin/jobs/{id}", SignedIn, s.jobPage},
-		{"POST", "/admin/jobs/selected/retry", FinanceRole, s.retryJobs},
-		{"GET", "/admin/jobs/selected/discard", FinanceRole, s.confirmDiscard},
-		{"POST", "/admin/jobs/selected/discard", FinanceRole, s.discardJobs},
+		{"GET", "/admin/jobs", may(auth.Look), s.jobsPage},
+		{"GET", "/admin/jobs/{id}", may(auth.Look), s.jobPage},
+		{"POST", "/admin/jobs/selected/retry", may(auth.RetryJobs), s.retryJobs},
+		{"GET", "/admin/jobs/selected/discard", may(auth.RetryJobs), s.confirmDiscard},
+		{"POST", "/admin/jobs/selected/discard", may(auth.RetryJobs), s.discardJobs},
 
-		{"GET", "/admin/reports", SignedIn, s.reportsPage},
-		{"POST", "/admin/reports", FinanceRole, s.reconcileNow},
-		{"GET", "/admin/reports/{id}", SignedIn, s.reportPage},
+		{"GET", "/admin/reports", may(auth.Look), s.reportsPage},
+		{"POST", "/admin/reports", may(auth.Compare), s.reconcileNow},
+		{"GET", "/admin/reports/{id}", may(auth.Look), s.reportPage},
 
-		{"GET", "/admin/outbox", FinanceRole, s.outboxPage},
-		{"GET", "/admin/outbox/{id}", FinanceRole, s.mailPage},
-		{"GET", "/admin/outbox/{id}/html", FinanceRole, s.mailHTML},
+		{"GET", "/admin/outbox", may(auth.ReadPayments), s.outboxPage},
+		{"GET", "/admin/outbox/{id}", may(auth.ReadPayments), s.mailPage},
+		{"GET", "/admin/outbox/{id}/html", may(auth.ReadPayments), s.mailHTML},
 
-		{"GET", "/admin/activity", FinanceRole, s.activityPage},
+		{"GET", "/admin/activity", may(auth.ReadAudit), s.activityPage},
 
-		{"GET", "/admin/people", OwnerRole, s.peoplePage},
-		{"POST", "/admin/people", OwnerRole, s.invite},
-		{"POST", "/admin/people/{id}/role", OwnerRole, s.changeRole},
-		{"POST", "/admin/people/{id}/disable", OwnerRole, s.disableUser},
-		{"POST", "/admin/people/{id}/enable", OwnerRole, s.enableUser},
+		{"GET", "/admin/people", may(auth.ManagePeople), s.peoplePage},
+		{"POST", "/admin/people", may(auth.ManagePeople), s.invite},
+		{"POST", "/admin/people/{id}/role", may(auth.ManagePeople), s.changeRole},
+		{"POST", "/admin/people/{id}/disable", may(auth.ManagePeople), s.disableUser},
+		{"POST", "/admin/people/{id}/enable", may(auth.ManagePeople), s.enableUser},
 
-		{"GET", "/admin/settings", OwnerRole, s.settingsPage},
+		{"GET", "/admin/settings", may(auth.ManageSettings), s.settingsPage},
 	}
 }

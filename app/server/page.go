@@ -47,26 +47,26 @@ type navItem struct {
 // navigation is the menu: the pages a person of each role may open.
 var navigation = [...]struct {
 	label, path string
-	access      Access
+	needs       auth.Permission
 }{
-	{"Today", "/admin", SignedIn},
-	{"Customers", "/admin/customers", SignedIn},
-	{"Tickets", "/admin/tickets", SignedIn},
-	{"Contacts", "/admin/contacts", SignedIn},
-	{"Events", "/admin/events", SignedIn},
-	{"Jobs", "/admin/jobs", SignedIn},
-	{"Reports", "/admin/reports", SignedIn},
-	{"Outbox", "/admin/outbox", FinanceRole},
-	{"Activity", "/admin/activity", FinanceRole},
-	{"People", "/admin/people", OwnerRole},
-	{"Settings", "/admin/settings", OwnerRole},
+	{"Today", "/admin", auth.Look},
+	{"Customers", "/admin/customers", auth.Look},
+	{"Tickets", "/admin/tickets", auth.Look},
+	{"Contacts", "/admin/contacts", auth.Look},
+	{"Events", "/admin/events", auth.Look},
+	{"Jobs", "/admin/jobs", auth.Look},
+	{"Reports", "/admin/reports", auth.Look},
+	{"Outbox", "/admin/outbox", auth.ReadPayments},
+	{"Activity", "/admin/activity", auth.ReadAudit},
+	{"People", "/admin/people", auth.ManagePeople},
+	{"Settings", "/admin/settings", auth.ManageSettings},
 }
 
 // Nav is the menu for who is signed in.
 func (p page) Nav() []navItem {
 	var items []navItem
 	for _, n := range navigation {
-		if n.access.admits(p.User.Role) {
+		if p.User.Role.May(n.needs) {
 			current := p.Path == n.path || n.path != "/admin" && strings.HasPrefix(p.Path, n.path+"/")
 			items = append(items, navItem{n.label, n.path, current})
 		}

@@ -6,19 +6,20 @@ import (
 	"net/http"
 	"strings"
 
+	"bursar/app/auth"
 	"bursar/app/db"
 )
 
 // audit writes who did what, in the transaction of the change: action is like jobs.retry, target what it
 // was done to.
 func (s *Server) audit(ctx context.Context, q *db.Queries, r *http.Request, action, target, detail string) error {
-	return q.InsertAudit(ctx, s.auditEntry(r, action, target, detail))
+	return auth.Audit(ctx, q, s.entry(r, action, target, detail))
 }
 
-func (s *Server) auditEntry(r *http.Request, action, target, detail string) db.InsertAuditParams {
+// entry is a row of the audit about what somebody asked for and got.
+func (s *Server) entry(r *http.Request, action, target, detail string) auth.Entry {
 	user := userOf(r)
-	return db.InsertAuditParams{CreatedAt: db.Now(), Actor: user.Email, Role: string(user.Role), Address: s.address(r),
-		Action: action, Target: target, Outcome: "done", Detail: detail}
+	return auth.Entry{Actor: user.Email, Role: user.Role, Address: s.address(r), Action: action, Target: target, Outcome: auth.Done, Detail: detail}
 }
 
 type activityPage struct {

@@ -204,7 +204,7 @@ func (t *teller) mail(ctx context.Context) error {
 		return err
 	}
 	step := demoStep{Tone: "good", At: db.At(m.CreatedAt.Truncate(time.Second)), Text: "The report tells of it: “" + m.Subject + "”"}
-	if FinanceRole.admits(t.role) {
+	if t.role.May(auth.ReadPayments) {
 		step.Link = link{"Read the mail", fmt.Sprintf("/admin/outbox/%d", m.ID)}
 	}
 	t.add(step)

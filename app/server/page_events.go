@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"bursar/app/auth"
 	"bursar/app/billing"
 	"bursar/app/db"
 	"bursar/app/mail"
@@ -132,7 +133,7 @@ func (s *Server) eventPage(w http.ResponseWriter, r *http.Request) error {
 		return found(err, "no event with this id was received here")
 	}
 	d := eventPageData{page: s.page(w, r, mail.Line(e.Type, maxName)), Event: e, DelayWords: delayWords(delay(e.CreatedAt, e.ReceivedAt)),
-		Payload: indentJSON(e.Payload, maxPayload), MayAct: FinanceRole.admits(userOf(r).Role), Finished: time.Since(e.ReceivedAt.Time) > 7*24*time.Hour}
+		Payload: indentJSON(e.Payload, maxPayload), MayAct: userOf(r).Role.May(auth.ReplayEvents), Finished: time.Since(e.ReceivedAt.Time) > 7*24*time.Hour}
 	if job := replayOf(e); job != nil {
 		d.Replays = kindOf(job.Kind()).Does
 	}

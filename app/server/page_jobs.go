@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"bursar/app/auth"
 	"bursar/app/db"
 	"bursar/app/mail"
 	"bursar/app/queue"
@@ -51,7 +52,7 @@ type jobRow struct {
 func (s *Server) jobsPage(w http.ResponseWriter, r *http.Request) error {
 	ctx, q, query := r.Context(), s.DB.Read(), r.URL.Query()
 	d := jobsPageData{page: s.page(w, r, "Jobs"), State: query.Get("state"), Kind: query.Get("kind"), Kinds: jobKinds[:],
-		MayAct: FinanceRole.admits(userOf(r).Role)}
+		MayAct: userOf(r).Role.May(auth.RetryJobs)}
 	depth, err := q.QueueDepth(ctx, db.Now())
 	if err != nil {
 		return fmt.Errorf("count the jobs: %w", err)
@@ -106,7 +107,7 @@ func (s *Server) jobRows(r *http.Request, jobs []db.Job) ([]jobRow, error) {
 		if err != nil {
 			return nil, err
 		}
-		if strings.HasPrefix(about.Path, "/admin/outbox") && !FinanceRole.admits(userOf(r).Role) {
+		if strings.HasPrefix(about.Path, "/admin/outbox") && !userOf(r).Role.May(auth.ReadPayments) {
 			about.Path = ""
 		}
 		row.About = about
@@ -145,7 +146,7 @@ func (s *Server) jobPage(w http.ResponseWriter, r *http.Request) error {
 	attempts := queue.Errors(job)
 	slices.Reverse(attempts)
 	return s.render(w, http.StatusOK, "job", jobPageData{page: s.page(w, r, fmt.Sprintf("Job %d", id)), jobRow: rows[0], Attempts: attempts,
-		ArgsText: indentJSON([]byte(job.Args), maxArgs), MayAct: FinanceRole.admits(userOf(r).Role)})
+		ArgsText: indentJSON([]byte(job.Args), maxArgs), MayAct: userOf(r).Role.May(auth.RetryJobs)})
 }
 
 const maxArgs = 4 << 10 // bytes of a job's args on its page

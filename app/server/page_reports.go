@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"bursar/app/auth"
 	"bursar/app/db"
 	"bursar/app/mail"
 	"bursar/app/queue"
@@ -30,7 +31,7 @@ func (s *Server) reportsPage(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("list the reports: %w", err)
 	}
 	runs, next := cut(runs, func(run db.RunsPageRow) int64 { return run.ID })
-	d := reportsPageData{page: s.page(w, r, "Reports"), pager: pagerOf(r, next), Runs: runs, MayAct: FinanceRole.admits(userOf(r).Role)}
+	d := reportsPageData{page: s.page(w, r, "Reports"), pager: pagerOf(r, next), Runs: runs, MayAct: userOf(r).Role.May(auth.Compare)}
 	if d.Underway, err = comparing(ctx, q); err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func (s *Server) reportPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("read the findings of run %d: %w", id, err)
 	}
-	d := reportPageData{page: s.page(w, r, "Report of "+s.dayOf(run)), Run: run, MayRead: FinanceRole.admits(userOf(r).Role)}
+	d := reportPageData{page: s.page(w, r, "Report of "+s.dayOf(run)), Run: run, MayRead: userOf(r).Role.May(auth.ReadPayments)}
 	if !run.FinishedAt.IsZero() {
 		d.Took = delayWords(run.FinishedAt.Sub(run.StartedAt.Time))
 	}

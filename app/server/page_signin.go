@@ -118,11 +118,11 @@ func (s *Server) auditWrong(r *http.Request, email string) error {
 		if err != nil && !errors.Is(err, db.ErrNoRows) {
 			return err
 		}
-		e := s.auditEntry(withUser(r, auth.User{Email: user.Email, Role: auth.Role(user.Role)}), "sign-in", "", "wrong password")
-		if e.Outcome = "failed"; e.Actor == "" {
+		e := s.entry(withUser(r, auth.User{Email: user.Email, Role: auth.Role(user.Role)}), "sign-in", "", "wrong password")
+		if e.Outcome = auth.Failed; e.Actor == "" {
 			e.Actor, e.Detail = "somebody", "nobody has this address"
 		}
-		return q.InsertAudit(r.Context(), e)
+		return auth.Audit(r.Context(), q, e)
 	})
 }
 

@@ -69,7 +69,7 @@ func circuitCards(ctx context.Context, q *db.Queries, role auth.Role) (cards []c
 			title = stripe.ErrUnauthorized.Error()
 		}
 		button := cardButton{Label: "See what waits", Path: "/admin/jobs?state=retryable"}
-		if OwnerRole.admits(role) {
+		if role.May(auth.ManageSettings) {
 			button = cardButton{Label: "Settings", Path: "/admin/settings"}
 		}
 		cards = append(cards, card{Bad: true, Title: title, Text: upperFirst(mail.Line(c.Reason, lineLength)), Since: c.OpenedAt.Time, Button: button, n: 1})
@@ -125,7 +125,7 @@ func jobCards(ctx context.Context, q *db.Queries, role auth.Role) (cards []card,
 			id := fmt.Sprint(j.ID)
 			c := card{Title: "Gave up: " + kindOf(j.Kind).Does, Who: about, Text: upperFirst(lastError(j)), Since: j.FinalizedAt.Time,
 				Button: cardButton{Label: "See the job", Path: "/admin/jobs/" + id}, n: 1, job: true}
-			if FinanceRole.admits(role) {
+			if role.May(auth.RetryJobs) {
 				c.Button = cardButton{Label: "Try again", Path: "/admin/jobs/selected/retry", Post: true, Name: "id", Value: id}
 			}
 			cards = append(cards, c)

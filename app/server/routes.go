@@ -11,31 +11,30 @@ import (
 	"bursar/app/auth"
 )
 
-// Access says who may ask for a route. The zero value stands for nobody having thought about it.
-type Access int
+// Access says who may ask for a route: one of the callers below, or people with a permission (may). The
+// zero value stands for nobody having thought about it.
+type Access string
 
-// The kinds of access.
+// The callers that are not people who signed in.
 const (
-	Public           Access = iota + 1
-	Signed                  // Stripe: the handler checks the signature of the body
-	APIKey                  // a program with an API key
-	LoopbackOrAPIKey        // the same, and whoever is on this machine
-	SignedIn                // people, in any role
-	FinanceRole             // people of finance, and owners
-	OwnerRole               // owners
+	Public           Access = "public"
+	Signed           Access = "signed by Stripe" // the handler checks the signature of the body
+	APIKey           Access = "API key"
+	LoopbackOrAPIKey Access = "API key or this machine"
 )
 
+// may is for people with a permission.
+func may(p auth.Permission) Access { return Access(p) }
+
+// ofPeople says that the route is for people who are signed in.
+func (a Access) ofPeople() bool { return slices.Contains(auth.Permissions(), auth.Permission(a)) }
+
 // admits says whether people of a role may.
-func (a Access) admits(role auth.Role) bool {
-	switch a {
-	case SignedIn:
-		return role != ""
-	case FinanceRole:
-		return role == auth.Finance || role == auth.Owner
-	case OwnerRole:
-		return role == auth.Owner
-	}
-	return false
+func (a Access) admits(role auth.Role) bool { return a.ofPeople() && role.May(auth.Permission(a)) }
+
+// known says that somebody thought about it.
+func (a Access) known() bool {
+	return a.ofPeople() || slices.Contains([]Access{Public, Signed, APIKey, LoopbackOrAPIKey}, a)
 }
 
 // Route is one thing that can be asked for. Path is a pattern of http.ServeMux.
@@ -80,7 +79,7 @@ func (s *Server) newMux(routes []Route) (*http.ServeMux, error) {
 		switch {
 		case route.Method == "" || route.Path == "" || route.Handler == nil:
 			return nil, fmt.Errorf("%s %s has no method, path or handler", route.Method, route.Path)
-		case route.Access < Public || route.Access > OwnerRole:
+		case !route.Access.known():
 			return nil, fmt.Errorf("%s %s does not say who may ask for it", route.Method, route.Path)
 		case slices.Contains(methods[route.Path], route.Method):
 			return nil, fmt.Errorf("%s %s is there twice", route.Method, route.Path)

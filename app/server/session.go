@@ -37,9 +37,9 @@ func (s *Server) allowPerson(w *response, r *http.Request, a Access) (*http.Requ
 	if a.admits(user.Role) {
 		return r, nil
 	}
-	denied := s.auditEntry(r, r.Method+" "+r.Pattern[strings.Index(r.Pattern, "/"):], r.URL.Path, "")
-	denied.Outcome = "denied"
-	err = s.DB.Tx(r.Context(), func(q *db.Queries) error { return q.InsertAudit(r.Context(), denied) })
+	denied := s.entry(r, r.Method+" "+r.Pattern[strings.Index(r.Pattern, "/"):], r.URL.Path, "")
+	denied.Outcome = auth.Denied
+	err = s.DB.Tx(r.Context(), func(q *db.Queries) error { return auth.Audit(r.Context(), q, denied) })
 	return r, &HTTPError{Code: http.StatusForbidden, Msg: "your role, " + string(user.Role) + ", may not do this; an owner can give you another one under People", Err: err}
 }
 

@@ -70,7 +70,8 @@ DELETE FROM sessions WHERE user_id = ?;
 DELETE FROM sessions WHERE created_at <= @begun_before OR seen_at <= @idle_since;
 
 -- name: InsertAudit :exec
-INSERT INTO audit (created_at, actor, role, address, action, target, outcome, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO audit (created_at, actor, role, address, action, target, outcome, reason, before, after, detail)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: ListAudit :many
 -- Newest first, before an id. An empty outcome or actor stands for all of them.

@@ -408,7 +408,8 @@ CREATE TABLE sessions (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sessions_user ON sessions (user_id);
 
--- Who did what on the pages, also what was denied.
+-- Who did what, also what was denied. A row says what is about to be done; what became of it, where that is
+-- known later only, is a row of its own.
 CREATE TABLE audit (
   id         INTEGER PRIMARY KEY,
   created_at INTEGER NOT NULL,
@@ -417,7 +418,10 @@ CREATE TABLE audit (
   address    TEXT    NOT NULL,                        -- where the request came from
   action     TEXT    NOT NULL,                        -- like jobs.retry
   target     TEXT    NOT NULL,
-  outcome    TEXT    NOT NULL CHECK (outcome IN ('done', 'denied', 'failed')),
+  outcome    TEXT    NOT NULL CHECK (outcome IN ('asked', 'done', 'denied', 'failed', 'unknown')),
+  reason     TEXT    NOT NULL DEFAULT '',             -- as the person gave it
+  before     TEXT    NOT NULL DEFAULT '',
+  after      TEXT    NOT NULL DEFAULT '',
   detail     TEXT    NOT NULL DEFAULT ''
 ) STRICT;
 
