@@ -12,6 +12,7 @@ import (
 
 	"bursar/app/mail"
 	"bursar/app/queue"
+	"bursar/app/remote"
 	"bursar/app/server"
 )
 
@@ -29,6 +30,7 @@ type Config struct {
 	ReportTo       []string
 	ReportAt       string
 	Proxies        []netip.Prefix // in front of us, whose X-Forwarded-For is believed
+	AllowInternal  []string       // host:port that may be called though it is inside, for remote.Options
 	Settings       []server.Setting
 }
 
@@ -70,6 +72,8 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 	check("STRIPE_WEBHOOK_SECRET", err)
 	c.Proxies, err = parseProxies(or("BURSAR_TRUSTED_PROXIES", ""))
 	check("BURSAR_TRUSTED_PROXIES", err)
+	c.AllowInternal, err = remote.ParseAllow(or("BURSAR_ALLOW_INTERNAL", ""))
+	check("BURSAR_ALLOW_INTERNAL", err)
 	c.Plans, err = parsePlans(or("BURSAR_PLANS", ""))
 	check("BURSAR_PLANS", err)
 	c.ReportTo, err = mail.ParseAddresses(or("BURSAR_REPORT_TO", ""))

@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"queue":      {"db"},
 	"customer":   {"db"},
 	"auth":       {"db"},
+	"remote":     {},
 	"demo":       {"stripe"},
 	"stripe":     {},
 	"db":         {},

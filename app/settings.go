@@ -20,6 +20,7 @@ var known = [...]struct {
 	{"BURSAR_ADDR", "127.0.0.1:8080", false, "Where Bursar listens."},
 	{"BURSAR_URL", "http:// and the address", false, "Its public address, used in links."},
 	{"BURSAR_TRUSTED_PROXIES", "", false, "Networks of the proxies in front of Bursar. Without them a visitor's address is the proxy's."},
+	{"BURSAR_ALLOW_INTERNAL", "", false, "Which host:port inside your network Bursar may call, separated by commas. Others are refused."},
 	{"BURSAR_TIMEZONE", "UTC", false, "The company's time zone."},
 	{"BURSAR_REPORT_AT", "0 7 * * *", false, "When the morning report comes."},
 	{"BURSAR_REPORT_TO", "", false, "Who gets it. Without it the report stays in the outbox."},
