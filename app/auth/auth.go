@@ -6,6 +6,7 @@ package auth
 import (
 	"crypto/sha256"
 	"errors"
+	"time"
 )
 
 // Role is what a user may do.
@@ -23,10 +24,18 @@ func Roles() []Role { return []Role{Owner, Finance, Support} }
 
 // User is somebody who is signed in.
 type User struct {
-	ID    int64
-	Email string
-	Role  Role
+	ID           int64
+	Email        string
+	Role         Role
+	ConfirmedAt  time.Time // when this session last proved that it is them
+	SecondFactor bool      // they have a passkey or an authenticator app, without which nobody signs in as them
 }
+
+// confirmLifetime is how long a proof counts for what is done rarely and matters, like a refund.
+const confirmLifetime = 10 * time.Minute
+
+// Fresh says that this session proved in the last 10 minutes that it is them. A sign-in is a proof.
+func (u User) Fresh() bool { return time.Since(u.ConfirmedAt) < confirmLifetime }
 
 // Errors that the operator or a caller can mend. Those of links and users are wrapped with what to do.
 var (

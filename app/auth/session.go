@@ -16,9 +16,15 @@ const (
 	seenEvery       = time.Minute
 )
 
+// Origin is where a session began, as its owner recognises it.
+type Origin struct {
+	Address string
+	Browser string // what it calls itself
+}
+
 // StartSession signs in a user as CheckPassword or UseLink gave it, and returns the token of the new
 // session. ErrWrong if the user was disabled or got another password in the meantime.
-func StartSession(ctx context.Context, q *db.Queries, user db.User) (token string, err error) {
+func StartSession(ctx context.Context, q *db.Queries, user db.User, from Origin) (token string, err error) {
 	now := time.Now()
 	if err := q.DeleteOldSessions(ctx, db.At(now.Add(-sessionLifetime)), db.At(now.Add(-sessionIdle))); err != nil {
 		return "", fmt.Errorf("drop old sessions: %w", err)
@@ -31,7 +37,8 @@ func StartSession(ctx context.Context, q *db.Queries, user db.User) (token strin
 		return "", ErrWrong
 	}
 	token = rand.Text()
-	err = q.InsertSession(ctx, db.InsertSessionParams{TokenHash: hash(token), UserID: user.ID, CreatedAt: db.At(now), SeenAt: db.At(now)})
+	err = q.InsertSession(ctx, db.InsertSessionParams{TokenHash: hash(token), UserID: user.ID, Address: from.Address, Browser: from.Browser,
+		CreatedAt: db.At(now), SeenAt: db.At(now), ConfirmedAt: db.At(now)})
 	if err != nil {
 		return "", fmt.Errorf("start a session of user %d: %w", user.ID, err)
 	}
@@ -59,7 +66,22 @@ func Session(ctx context.Context, d *db.DB, token string) (User, error) {
 		// Who only looks may do so on a full disk too: a failed write is left for the next request.
 		_ = d.Tx(ctx, func(q *db.Queries) error { return q.TouchSession(ctx, db.Now(), hash(token)) })
 	}
-	return User{row.ID, row.Email, Role(row.Role)}, nil
+	return User{row.ID, row.Email, Role(row.Role), row.ConfirmedAt.Time, row.SecondFactor > 0}, nil
+}
+
+// ConfirmSession notes that the owner of a session has just proved who they are, and gives it another
+// token: what somebody may have read of the one before opens nothing of what follows. ErrNoSession if it
+// has ended.
+func ConfirmSession(ctx context.Context, q *db.Queries, token string) (renewed string, err error) {
+	renewed = rand.Text()
+	n, err := q.RenewSession(ctx, hash(renewed), db.Now(), hash(token))
+	if err != nil {
+		return "", fmt.Errorf("renew a session: %w", err)
+	}
+	if n == 0 {
+		return "", ErrNoSession
+	}
+	return renewed, nil
 }
 
 // EndSession signs out. The token opens nothing afterwards.

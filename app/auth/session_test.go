@@ -14,7 +14,7 @@ import (
 func startSession(t *testing.T, d *db.DB, user db.User) (token string) {
 	t.Helper()
 	check(t, d.Tx(t.Context(), func(q *db.Queries) (err error) {
-		token, err = auth.StartSession(t.Context(), q, user)
+		token, err = auth.StartSession(t.Context(), q, user, auth.Origin{Address: here})
 		return err
 	}))
 	return token
@@ -38,7 +38,7 @@ func TestASessionIsStoredAsAHash(t *testing.T) {
 		t.Errorf("the token has %d characters", len(token))
 	}
 	user, err := auth.Session(t.Context(), d, token)
-	if err != nil || user != (auth.User{ID: ada.ID, Email: "ada@example.com", Role: auth.Finance}) {
+	if err != nil || user.ID != ada.ID || user.Email != "ada@example.com" || user.Role != auth.Finance || user.SecondFactor {
 		t.Errorf("signed in is %+v, %v", user, err)
 	}
 	var stored string
@@ -168,7 +168,10 @@ func TestWhoWasDisabledMeanwhileGetsNoSession(t *testing.T) {
 		user := addUser(t, d, "ada@example.com", auth.Owner)
 		var one int
 		query(t, d, row.sql, &one)
-		err := d.Tx(t.Context(), func(q *db.Queries) error { _, err := auth.StartSession(t.Context(), q, user); return err })
+		err := d.Tx(t.Context(), func(q *db.Queries) error {
+			_, err := auth.StartSession(t.Context(), q, user, auth.Origin{Address: here})
+			return err
+		})
 		if !errors.Is(err, auth.ErrWrong) {
 			t.Errorf("%s: %v", row.name, err)
 		}
@@ -182,7 +185,10 @@ func TestWhoHasNoPasswordYetGetsNoSession(t *testing.T) {
 	check(t, err)
 	user, err := d.Read().UserByEmail(t.Context(), "ada@example.com")
 	check(t, err)
-	err = d.Tx(t.Context(), func(q *db.Queries) error { _, err := auth.StartSession(t.Context(), q, user); return err })
+	err = d.Tx(t.Context(), func(q *db.Queries) error {
+		_, err := auth.StartSession(t.Context(), q, user, auth.Origin{Address: here})
+		return err
+	})
 	if !errors.Is(err, auth.ErrWrong) {
 		t.Errorf("the error is %v", err)
 	}

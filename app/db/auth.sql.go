@@ -159,22 +159,28 @@ func (q *Queries) InsertAudit(ctx context.Context, arg InsertAuditParams) error 
 }
 
 const insertSession = `-- name: InsertSession :exec
-INSERT INTO sessions (token_hash, user_id, created_at, seen_at) VALUES (?, ?, ?, ?)
+INSERT INTO sessions (token_hash, user_id, address, browser, created_at, seen_at, confirmed_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 `
 
 type InsertSessionParams struct {
-	TokenHash []byte
-	UserID    int64
-	CreatedAt Time
-	SeenAt    Time
+	TokenHash   []byte
+	UserID      int64
+	Address     string
+	Browser     string
+	CreatedAt   Time
+	SeenAt      Time
+	ConfirmedAt Time
 }
 
 func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) error {
 	_, err := q.db.ExecContext(ctx, insertSession,
 		arg.TokenHash,
 		arg.UserID,
+		arg.Address,
+		arg.Browser,
 		arg.CreatedAt,
 		arg.SeenAt,
+		arg.ConfirmedAt,
 	)
 	return err
 }
@@ -344,17 +350,20 @@ func (q *Queries) ListPeople(ctx context.Context) ([]ListPeopleRow, error) {
 }
 
 const sessionByHash = `-- name: SessionByHash :one
-SELECT users.id, users.email, users.role, sessions.created_at, sessions.seen_at
+SELECT users.id, users.email, users.role, sessions.created_at, sessions.seen_at, sessions.confirmed_at,
+  CAST(EXISTS (SELECT 1 FROM totp WHERE totp.user_id = users.id) OR EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = users.id) AS INTEGER) AS second_factor
 FROM sessions JOIN users ON users.id = sessions.user_id
 WHERE sessions.token_hash = ?1 AND users.disabled_at = 0
 `
 
 type SessionByHashRow struct {
-	ID        int64
-	Email     string
-	Role      string
-	CreatedAt Time
-	SeenAt    Time
+	ID           int64
+	Email        string
+	Role         string
+	CreatedAt    Time
+	SeenAt       Time
+	ConfirmedAt  Time
+	SecondFactor int64
 }
 
 func (q *Queries) SessionByHash(ctx context.Context, tokenHash []byte) (SessionByHashRow, error) {
@@ -366,6 +375,8 @@ func (q *Queries) SessionByHash(ctx context.Context, tokenHash []byte) (SessionB
 		&i.Role,
 		&i.CreatedAt,
 		&i.SeenAt,
+		&i.ConfirmedAt,
+		&i.SecondFactor,
 	)
 	return i, err
 }

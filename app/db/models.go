@@ -246,6 +246,23 @@ type Note struct {
 	CreatedAt  Time
 }
 
+type Passkey struct {
+	ID           int64
+	UserID       int64
+	Name         string
+	CredentialID []byte
+	Credential   string
+	CreatedAt    Time
+	LastUsedAt   Time
+}
+
+type RecoveryCode struct {
+	CodeHash  []byte
+	UserID    int64
+	CreatedAt Time
+	UsedAt    Time
+}
+
 type Refund struct {
 	ID             string
 	StripeCustomer string
@@ -283,10 +300,13 @@ type Schedule struct {
 }
 
 type Session struct {
-	TokenHash []byte
-	UserID    int64
-	CreatedAt Time
-	SeenAt    Time
+	TokenHash   []byte
+	UserID      int64
+	Address     string
+	Browser     string
+	CreatedAt   Time
+	SeenAt      Time
+	ConfirmedAt Time
 }
 
 type SignInLink struct {
@@ -360,6 +380,13 @@ type Timeline struct {
 	CustomerID int64
 	Text       string
 	CreatedAt  Time
+}
+
+type Totp struct {
+	UserID    int64
+	Secret    []byte
+	LastStep  int64
+	CreatedAt Time
 }
 
 type User struct {

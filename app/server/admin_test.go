@@ -69,7 +69,7 @@ func newBrowser(t *testing.T) *http.Client {
 	return &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-// addUser adds somebody without the work of hashing a password.
+// addUser adds somebody whose password is goodPassword; checking it costs little.
 func (a *adminTest) addUser(email string, role auth.Role) (user db.User) {
 	a.t.Helper()
 	ctx := a.t.Context()
@@ -78,7 +78,7 @@ func (a *adminTest) addUser(email string, role auth.Role) (user db.User) {
 		if err != nil {
 			return err
 		}
-		if err := q.SetUserPassword(ctx, "not a hash", id); err != nil {
+		if err := q.SetUserPassword(ctx, goodPasswordHash, id); err != nil {
 			return err
 		}
 		user, err = q.UserByID(ctx, id)
@@ -93,7 +93,7 @@ func (a *adminTest) browserOf(user db.User) *http.Client {
 	ctx := a.t.Context()
 	var token string
 	check(a.t, a.DB.Tx(ctx, func(q *db.Queries) (err error) {
-		token, err = auth.StartSession(ctx, q, user)
+		token, err = auth.StartSession(ctx, q, user, auth.Origin{})
 		return err
 	}))
 	b := newBrowser(a.t)

@@ -15,9 +15,11 @@ import (
 // HTTPError is an error of a handler that says what the caller may know of it. Any other error is a 500
 // without details.
 type HTTPError struct {
-	Code int
-	Msg  string // for the caller: a sentence without anything internal
-	Err  error  // for the log, may be nil
+	Code  int
+	Msg   string // for the caller: a sentence without anything internal
+	Err   error  // for the log, may be nil
+	Title string // of the page, "" for the usual one of the code
+	Mend  action // where a person can mend it, if it is one of the pages
 }
 
 func (e *HTTPError) Error() string {
@@ -50,6 +52,9 @@ type problem struct {
 	Status    int    `json:"status"`
 	Detail    string `json:"detail"`
 	RequestID string `json:"request_id"`
+
+	page string // the title of its page, "" for the usual one
+	mend action
 }
 
 // fail answers with an error: the one place that decides what the outside gets to know.
@@ -86,7 +91,7 @@ func problemOf(err error) problem {
 	var known *HTTPError
 	switch {
 	case errors.As(err, &known):
-		p.Status, p.Detail = known.Code, known.Msg
+		p.Status, p.Detail, p.page, p.mend = known.Code, known.Msg, known.Title, known.Mend
 	case isBusy(err):
 		p.Status, p.Detail = http.StatusServiceUnavailable, "the database is busy; nothing was lost and nothing was changed; try again in a few seconds"
 	}
@@ -108,17 +113,21 @@ type errorPage struct {
 	Code      int
 	Text      string
 	RequestID string
+	Mend      action
 }
 
 // errorPage leaves the notice for the next page.
 func (s *Server) errorPage(w *response, r *http.Request, p problem) error {
-	return s.render(w, p.Status, "error", errorPage{Code: p.Status, RequestID: p.RequestID,
+	return s.render(w, p.Status, "error", errorPage{Code: p.Status, RequestID: p.RequestID, Mend: p.mend,
 		Text: sentence(p.Detail),
 		page: page{Title: errorTitle(p), Path: r.URL.Path, User: w.user, Demo: s.Demo != nil, Version: s.Version,
 			Timezone: s.Location.String(), Now: time.Now()}})
 }
 
 func errorTitle(p problem) string {
+	if p.page != "" {
+		return p.page
+	}
 	switch p.Status {
 	case http.StatusUnauthorized:
 		return "Your session has ended"

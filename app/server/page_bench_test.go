@@ -76,7 +76,7 @@ func benchPages(b *testing.B) func(b *testing.B, path string) {
 		if err != nil {
 			return err
 		}
-		token, err = auth.StartSession(ctx, q, user)
+		token, err = auth.StartSession(ctx, q, user, auth.Origin{})
 		return err
 	}))
 	cookie := s.cookie(sessionCookie, token, 0)

@@ -95,7 +95,7 @@ func (s *Server) startSession(w http.ResponseWriter, r *http.Request, action str
 		if err := auth.EndSession(r.Context(), q, s.sessionToken(r)); err != nil {
 			return err
 		}
-		if token, err = auth.StartSession(r.Context(), q, user); err != nil {
+		if token, err = auth.StartSession(r.Context(), q, user, s.origin(r)); err != nil {
 			return err
 		}
 		r := withUser(r, auth.User{ID: user.ID, Email: user.Email, Role: auth.Role(user.Role)})

@@ -10,6 +10,7 @@ import (
 
 	"bursar/app/auth"
 	"bursar/app/db"
+	"bursar/app/mail"
 )
 
 const sessionCookie = "bursar"
@@ -32,6 +33,9 @@ func (s *Server) allowPerson(w *response, r *http.Request, a Access) (*http.Requ
 	if err != nil {
 		return r, err
 	}
+	if s.Demo != nil {
+		user = visitor(user)
+	}
 	r = withUser(r, user)
 	w.user = user
 	if a.admits(user.Role) {
@@ -41,6 +45,13 @@ func (s *Server) allowPerson(w *response, r *http.Request, a Access) (*http.Requ
 	denied.Outcome = auth.Denied
 	err = s.DB.Tx(r.Context(), func(q *db.Queries) error { return auth.Audit(r.Context(), q, denied) })
 	return r, &HTTPError{Code: http.StatusForbidden, Msg: "your role, " + string(user.Role) + ", may not do this; an owner can give you another one under People", Err: err}
+}
+
+// maxBrowser is in characters: what is kept of what a browser calls itself.
+const maxBrowser = 200
+
+func (s *Server) origin(r *http.Request) auth.Origin {
+	return auth.Origin{Address: s.address(r), Browser: mail.Line(r.UserAgent(), maxBrowser)}
 }
 
 func (s *Server) sessionToken(r *http.Request) string {

@@ -115,7 +115,6 @@ func TestTheSessionCookie(t *testing.T) {
 			t.Parallel()
 			a := newAdmin(t)
 			a.URL = row.url
-			a.setPassword("owner@example.com")
 			r := httptest.NewRequestWithContext(t.Context(), "POST", "/admin/sign-in",
 				strings.NewReader(url.Values{"email": {"owner@example.com"}, "password": {goodPassword}}.Encode()))
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

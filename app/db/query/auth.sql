@@ -50,10 +50,11 @@ DELETE FROM sign_in_links WHERE user_id IS sqlc.narg('user_id') AND used_at = 0;
 DELETE FROM sign_in_links WHERE expires_at <= @now;
 
 -- name: InsertSession :exec
-INSERT INTO sessions (token_hash, user_id, created_at, seen_at) VALUES (?, ?, ?, ?);
+INSERT INTO sessions (token_hash, user_id, address, browser, created_at, seen_at, confirmed_at) VALUES (?, ?, ?, ?, ?, ?, ?);
 
 -- name: SessionByHash :one
-SELECT users.id, users.email, users.role, sessions.created_at, sessions.seen_at
+SELECT users.id, users.email, users.role, sessions.created_at, sessions.seen_at, sessions.confirmed_at,
+  CAST(EXISTS (SELECT 1 FROM totp WHERE totp.user_id = users.id) OR EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = users.id) AS INTEGER) AS second_factor
 FROM sessions JOIN users ON users.id = sessions.user_id
 WHERE sessions.token_hash = @token_hash AND users.disabled_at = 0;
 

@@ -401,12 +401,42 @@ CREATE TABLE sign_in_links (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE sessions (
-  token_hash BLOB    NOT NULL PRIMARY KEY,            -- SHA-256; a stolen file opens no session
-  user_id    INTEGER NOT NULL REFERENCES users (id),
-  created_at INTEGER NOT NULL,
-  seen_at    INTEGER NOT NULL
+  token_hash   BLOB    NOT NULL PRIMARY KEY,          -- SHA-256; a stolen file opens no session
+  user_id      INTEGER NOT NULL REFERENCES users (id),
+  address      TEXT    NOT NULL DEFAULT '',           -- where it began
+  browser      TEXT    NOT NULL DEFAULT '',           -- what the browser calls itself
+  created_at   INTEGER NOT NULL,
+  seen_at      INTEGER NOT NULL,
+  confirmed_at INTEGER NOT NULL                       -- when they last proved who they are
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sessions_user ON sessions (user_id);
+
+-- Second factors. Of a passkey only what is public is here; the private key never leaves its device.
+CREATE TABLE passkeys (
+  id            INTEGER PRIMARY KEY,
+  user_id       INTEGER NOT NULL REFERENCES users (id),
+  name          TEXT    NOT NULL,                     -- as the person calls it
+  credential_id BLOB    NOT NULL UNIQUE,
+  credential    TEXT    NOT NULL CHECK (json_valid(credential)), -- public key, flags, counter
+  created_at    INTEGER NOT NULL,
+  last_used_at  INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX passkeys_user ON passkeys (user_id);
+
+CREATE TABLE totp (
+  user_id    INTEGER PRIMARY KEY REFERENCES users (id),
+  secret     BLOB    NOT NULL,                        -- AES-256-GCM; the key is not in this file
+  last_step  INTEGER NOT NULL,                        -- of the last code that was used: none works twice
+  created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE recovery_codes (
+  code_hash  BLOB    NOT NULL PRIMARY KEY,            -- SHA-256 of 80 random bits, shown once
+  user_id    INTEGER NOT NULL REFERENCES users (id),
+  created_at INTEGER NOT NULL,
+  used_at    INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE INDEX recovery_codes_user ON recovery_codes (user_id);
 
 -- Who did what, also what was denied. A row says what is about to be done; what became of it, where that is
 -- known later only, is a row of its own.
