@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"bursar/app/db"
@@ -21,6 +22,8 @@ type Billing struct {
 	Stripe *stripe.Client    // nil: no API key, the stored events are all there is
 	Live   bool              // mode of the API key, if there is one
 	Plans  map[string]string // names of prices (price_…) and products (prod_…), may be empty
+
+	mode atomic.Pointer[bool] // of this file, once it is known to be on disk; see fileMode
 }
 
 // The jobs of this package.
@@ -76,9 +79,13 @@ type Receipt struct {
 // Receive stores an event and the job that follows from it, and returns when both are on disk. A
 // duplicate changes nothing. An error means that nothing was stored.
 func (b *Billing) Receive(ctx context.Context, e stripe.Event, source Source) (Receipt, error) {
+	live, err := b.fileMode(ctx)
+	if err != nil {
+		return Receipt{}, fmt.Errorf("store event %s: %w", e.ID, err)
+	}
 	var receipt Receipt
-	err := b.DB.Tx(ctx, func(q *db.Queries) (err error) {
-		receipt, err = b.store(ctx, q, e, source)
+	err = b.DB.Tx(ctx, func(q *db.Queries) (err error) {
+		receipt, err = b.store(ctx, q, e, source, live)
 		return err
 	})
 	if err != nil {
@@ -87,8 +94,8 @@ func (b *Billing) Receive(ctx context.Context, e stripe.Event, source Source) (R
 	return receipt, nil
 }
 
-func (b *Billing) store(ctx context.Context, q *db.Queries, e stripe.Event, source Source) (r Receipt, err error) {
-	if r.Ignored, err = b.ignore(ctx, q, e); err != nil {
+func (b *Billing) store(ctx context.Context, q *db.Queries, e stripe.Event, source Source, live *bool) (r Receipt, err error) {
+	if r.Ignored, err = ignore(ctx, q, e, live); err != nil {
 		return r, err
 	}
 	n, err := q.InsertEvent(ctx, db.InsertEventParams{ID: e.ID, Type: e.Type, ApiVersion: e.APIVersion, Account: e.Account, Livemode: e.Livemode,
@@ -111,25 +118,46 @@ func (b *Billing) store(ctx context.Context, q *db.Queries, e stripe.Event, sour
 
 const metaLive = "livemode"
 
-// ignore says why an event must not count: it is of the other mode, or of a connected account. The mode
-// of this file is the API key's, and without one that of the first event.
-func (b *Billing) ignore(ctx context.Context, q *db.Queries, e stripe.Event) (string, error) {
+// fileMode is the mode of this file: the API key's, and without one that of the first event; nil while
+// there is none. What is on disk never changes, so it is read once.
+func (b *Billing) fileMode(ctx context.Context) (*bool, error) {
+	if b.Stripe != nil {
+		return &b.Live, nil
+	}
+	if live := b.mode.Load(); live != nil {
+		return live, nil
+	}
+	text, err := b.DB.Read().Meta(ctx, metaLive)
+	if errors.Is(err, db.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	live := text == "true"
+	b.mode.Store(&live)
+	return &live, nil
+}
+
+// ignore says why an event must not count: it is of a connected account, or not of the mode of the file.
+// The first event of a file without a mode sets it.
+func ignore(ctx context.Context, q *db.Queries, e stripe.Event, live *bool) (string, error) {
 	if e.Account != "" {
 		return "it belongs to the connected account " + e.Account, nil
 	}
-	live := b.Live
-	if b.Stripe == nil {
-		text, err := q.Meta(ctx, metaLive)
-		if errors.Is(err, db.ErrNoRows) {
-			text, err = strconv.FormatBool(e.Livemode), q.SetMeta(ctx, metaLive, strconv.FormatBool(e.Livemode))
+	if live == nil {
+		if err := q.SetMeta(ctx, metaLive, strconv.FormatBool(e.Livemode)); err != nil {
+			return "", err
 		}
+		text, err := q.Meta(ctx, metaLive) // another event may have been first
 		if err != nil {
 			return "", err
 		}
-		live = text == "true"
+		is := text == "true"
+		live = &is
 	}
-	if e.Livemode != live {
-		return fmt.Sprintf("it is of %s mode and this file holds %s mode", mode(e.Livemode), mode(live)), nil
+	if e.Livemode != *live {
+		return fmt.Sprintf("it is of %s mode and this file holds %s mode", mode(e.Livemode), mode(*live)), nil
 	}
 	return "", nil
 }

@@ -156,6 +156,15 @@ func (q *Queries) DeleteCustomer(ctx context.Context, id int64) error {
 	return err
 }
 
+const deleteMeta = `-- name: DeleteMeta :exec
+DELETE FROM meta WHERE name = ?
+`
+
+func (q *Queries) DeleteMeta(ctx context.Context, name string) error {
+	_, err := q.db.ExecContext(ctx, deleteMeta, name)
+	return err
+}
+
 const failedJobsOfCustomer = `-- name: FailedJobsOfCustomer :many
 SELECT j.id, j.kind, j."key", j.args, j.state, j.attempt, j.max_attempts, j.errors, j.created_at, j.scheduled_at, j.attempted_at, j.finalized_at FROM jobs j
 WHERE j.id IN (

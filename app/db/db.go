@@ -39,7 +39,10 @@ type DB struct {
 	writes  chan *write
 	commits chan struct{} // holds a token when something was committed since the last receive
 	kept    atomic.Uint64 // commits that kept at least one write
+	full    atomic.Bool   // a write found no space since the last Ping that did
 	closed  chan struct{} // closed when the writer has ended
+	folding chan struct{} // holds a token when there are commits to fold into the file
+	folded  chan struct{} // closed when the checkpoints have ended
 	closing sync.Once
 	gate    sync.RWMutex // held for reading while a write is handed over, so that Close can't miss one
 	ended   bool
@@ -54,12 +57,13 @@ func Open(ctx context.Context, path, schema string) (*DB, error) {
 	// A pragma by Exec would set one pooled connection only: they all go into the DSN, busy_timeout first.
 	// mode=rw keeps a reader from making an empty file where somebody moved ours away.
 	dsn := fileURI(path) + "?mode=rw&_txlock=immediate&_pragma=busy_timeout(5000)" +
-		"&_pragma=page_size(8192)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=trusted_schema(0)"
+		"&_pragma=page_size(8192)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=trusted_schema(0)" +
+		"&_pragma=wal_autocheckpoint(8000)" // of 64 MB: checkpointLoop is there earlier
 	writer, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	writer.SetMaxOpenConns(1)
+	writer.SetMaxOpenConns(2) // the writer's, and the checkpoints'
 	reader, err := sql.Open("sqlite", dsn+"&_pragma=query_only(1)")
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), writer.Close())
@@ -68,7 +72,8 @@ func Open(ctx context.Context, path, schema string) (*DB, error) {
 	reader.SetMaxIdleConns(readers)
 
 	d := &DB{path: path, writer: writer, reader: reader, reads: New(reader),
-		writes: make(chan *write, maxBatch), commits: make(chan struct{}, 1), closed: make(chan struct{})}
+		writes: make(chan *write, maxBatch), commits: make(chan struct{}, 1), closed: make(chan struct{}),
+		folding: make(chan struct{}, 1), folded: make(chan struct{})}
 	if err := d.start(ctx, schema); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), reader.Close(), writer.Close())
 	}
@@ -101,7 +106,12 @@ func (d *DB) start(ctx context.Context, schema string) error {
 	if d.file, err = os.Stat(d.path); err != nil {
 		return errors.Join(err, conn.Close())
 	}
+	checkpoints, err := d.writer.Conn(ctx)
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
 	go d.writeLoop(conn)
+	go d.checkpointLoop(checkpoints)
 	return nil
 }
 
@@ -194,15 +204,25 @@ func (d *DB) Close() error {
 		d.gate.Unlock()
 	})
 	<-d.closed
+	<-d.folded
 	return errors.Join(d.reader.Close(), d.writer.Close())
 }
 
-// Ping asks a reader and the writer for a sign of life: a write transaction that changes nothing.
+// Ping asks a reader and the writer for a sign of life: a write transaction that changes nothing. After a
+// write that found no space it tries one of the size of an event: a small one may still find some.
 func (d *DB) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if err := d.reader.PingContext(ctx); err != nil {
 		return err
 	}
-	return d.Tx(ctx, func(*Queries) error { return nil })
+	if !d.full.Load() {
+		return d.Tx(ctx, func(*Queries) error { return nil })
+	}
+	const probe = "probe"
+	if err := d.Tx(ctx, func(q *Queries) error { return q.SetMeta(ctx, probe, strings.Repeat(" ", 64<<10)) }); err != nil {
+		return err
+	}
+	d.full.Store(false)
+	return d.Tx(ctx, func(q *Queries) error { return q.DeleteMeta(ctx, probe) })
 }

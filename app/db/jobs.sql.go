@@ -171,12 +171,12 @@ func (q *Queries) FinishJob(ctx context.Context, arg FinishJobParams) (int64, er
 	return result.RowsAffected()
 }
 
-const insertJob = `-- name: InsertJob :one
+const insertJob = `-- name: InsertJob :exec
 INSERT INTO jobs (kind, key, args, state, max_attempts, created_at, scheduled_at)
 VALUES (?1, ?2, ?3, 'available', ?4, ?5, ?6)
 ON CONFLICT (kind, key) WHERE state IN ('available', 'retryable')
 DO UPDATE SET args = excluded.args, scheduled_at = min(scheduled_at, excluded.scheduled_at)
-RETURNING id
+WHERE args <> excluded.args OR scheduled_at > excluded.scheduled_at
 `
 
 type InsertJobParams struct {
@@ -188,9 +188,10 @@ type InsertJobParams struct {
 	ScheduledAt Time
 }
 
-// Joins the job of this kind and key that waits already: the earlier time and the newer args win.
-func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, insertJob,
+// Joins the job of this kind and key that waits already: the earlier time and the newer args win. A burst that
+// changes neither writes nothing.
+func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) error {
+	_, err := q.db.ExecContext(ctx, insertJob,
 		arg.Kind,
 		arg.Key,
 		arg.Args,
@@ -198,9 +199,7 @@ func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) (int64, er
 		arg.Now,
 		arg.ScheduledAt,
 	)
-	var id int64
-	err := row.Scan(&id)
-	return id, err
+	return err
 }
 
 const jobByID = `-- name: JobByID :one

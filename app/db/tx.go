@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+
+	"modernc.org/sqlite"
 )
 
 // maxBatch bounds how many writes share one commit, and how many may wait for the next.
@@ -82,16 +84,37 @@ func (d *DB) writeLoop(conn *sql.Conn) {
 				w.err = errors.Join(w.err, err)
 			}
 		}
-		if slices.ContainsFunc(batch, func(w *write) bool { return w.err == nil && w.panic == nil }) {
-			d.kept.Add(1)
-		}
-		select {
-		case d.commits <- struct{}{}:
-		default:
-		}
+		d.note(batch)
+		wake(d.commits)
+		wake(d.folding)
 		for _, w := range batch {
 			close(w.done)
 		}
+	}
+}
+
+// note keeps whether something was stored, and whether there was no space for it.
+func (d *DB) note(batch []*write) {
+	if slices.ContainsFunc(batch, func(w *write) bool { return noSpace(w.err) }) {
+		d.full.Store(true)
+	}
+	if slices.ContainsFunc(batch, func(w *write) bool { return w.err == nil && w.panic == nil }) {
+		d.kept.Add(1)
+	}
+}
+
+// noSpace says that SQLite found the disk full (https://www.sqlite.org/rescode.html#full).
+func noSpace(err error) bool {
+	const full = 13
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == full
+}
+
+// wake leaves a token, unless there is one.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 

@@ -77,8 +77,7 @@ func TestAJobNobodyCanDoIsDiscardedWithTheReason(t *testing.T) {
 			w, _ := newWorker(d)
 			queue.Handle(w, queue.Options{}, func(context.Context, push) error { return nil })
 			tx(t, d, func(q *db.Queries) error {
-				_, err := q.InsertJob(t.Context(), db.InsertJobParams{Kind: row.kind, Args: row.args, MaxAttempts: 15, Now: db.Now(), ScheduledAt: db.Now()})
-				return err
+				return q.InsertJob(t.Context(), db.InsertJobParams{Kind: row.kind, Args: row.args, MaxAttempts: 15, Now: db.Now(), ScheduledAt: db.Now()})
 			})
 			workOff(t, w)
 			job := only(t, d)

@@ -48,7 +48,7 @@ func InsertAt(ctx context.Context, q *db.Queries, args Args, at time.Time) error
 	if err != nil {
 		return fmt.Errorf("insert job %s: %w", args.Kind(), err)
 	}
-	_, err = q.InsertJob(ctx, db.InsertJobParams{Kind: args.Kind(), Key: args.Key(), Args: string(text),
+	err = q.InsertJob(ctx, db.InsertJobParams{Kind: args.Kind(), Key: args.Key(), Args: string(text),
 		MaxAttempts: maxAttempts, Now: db.Now(), ScheduledAt: db.At(at)})
 	if err != nil {
 		return fmt.Errorf("insert job %s of %s: %w", args.Kind(), args.Key(), err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -92,19 +93,27 @@ func problemOf(err error) problem {
 	switch {
 	case errors.As(err, &known):
 		p.Status, p.Detail, p.page, p.mend = known.Code, known.Msg, known.Title, known.Mend
-	case isBusy(err):
+	case isCode(err, busy, locked):
 		p.Status, p.Detail = http.StatusServiceUnavailable, "the database is busy; nothing was lost and nothing was changed; try again in a few seconds"
+	case isCode(err, full):
+		p.Status, p.Detail = http.StatusServiceUnavailable, "the disk of Bursar's machine is full; nothing was lost and nothing was changed; free some space there and try again"
 	}
 	p.Title = http.StatusText(p.Status)
 	return p
 }
 
-// isBusy says that another process, like a backup, kept the database locked for longer than we wait
-// (https://www.sqlite.org/rescode.html#busy).
-func isBusy(err error) bool {
-	const busy, locked = 5, 6
+// What SQLite says when another process, like a backup, kept the database locked for longer than we wait, and
+// when there is no space left (https://www.sqlite.org/rescode.html).
+const (
+	busy   = 5
+	locked = 6
+	full   = 13
+)
+
+// isCode says that an error is one of SQLite's, with one of these primary codes.
+func isCode(err error, codes ...int) bool {
 	var e interface{ Code() int }
-	return errors.As(err, &e) && (e.Code()&0xff == busy || e.Code()&0xff == locked)
+	return errors.As(err, &e) && slices.Contains(codes, e.Code()&0xff)
 }
 
 // errorPage is a problem as people see it.

@@ -171,11 +171,11 @@ func TestTheSecurityPolicyFitsThePages(t *testing.T) {
 	}
 }
 
-// busy is an error as SQLite's driver gives it.
-type busy struct{ code int }
+// refusedBySQLite is an error as the driver gives it.
+type refusedBySQLite struct{ code int }
 
-func (busy) Error() string { return "database is locked in /var/lib/bursar.db" }
-func (b busy) Code() int   { return b.code }
+func (refusedBySQLite) Error() string { return "database is locked in /var/lib/bursar.db" }
+func (e refusedBySQLite) Code() int   { return e.code }
 
 func TestErrorPages(t *testing.T) {
 	t.Parallel()
@@ -193,9 +193,9 @@ func TestErrorPages(t *testing.T) {
 		{"too many", "/admin/welcome", refused(auth.ErrTooMany), 429, "Too many tries"},
 		{"too many at once", "/admin/sign-in", refused(auth.ErrBusy), 503, "Not right now"},
 		{"a bug", "/admin", errors.New("no such column: x"), 500, "Something went wrong"},
-		{"the database is busy", "/admin/jobs/retry", fmt.Errorf("retry: %w", busy{5}), 503, "Not right now"},
-		{"the database is busy with a snapshot", "/admin/jobs/retry", busy{5 | 2<<8}, 503, "Not right now"},
-		{"the disk is full", "/admin/jobs/retry", busy{13}, 500, "Something went wrong"},
+		{"the database is busy", "/admin/jobs/retry", fmt.Errorf("retry: %w", refusedBySQLite{5}), 503, "Not right now"},
+		{"the database is busy with a snapshot", "/admin/jobs/retry", refusedBySQLite{5 | 2<<8}, 503, "Not right now"},
+		{"the disk is full", "/admin/jobs/retry", refusedBySQLite{13}, 503, "Not right now"},
 		{"a form that is too long", "/admin/tickets", &HTTPError{Code: 413, Msg: "the body is larger"}, 413, "Request Entity Too Large"},
 	} {
 		w := httptest.NewRecorder()

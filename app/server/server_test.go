@@ -59,9 +59,15 @@ func (b *buffer) String() string {
 
 func start(t *testing.T, secrets ...string) *fixture {
 	t.Helper()
+	return startIn(t, t.TempDir(), secrets...)
+}
+
+// startIn starts a server whose file is in a directory.
+func startIn(t *testing.T, dir string, secrets ...string) *fixture {
+	t.Helper()
 	schema, err := os.ReadFile("../../schema.sql")
 	check(t, err)
-	d, err := db.Open(t.Context(), filepath.Join(t.TempDir(), "bursar.db"), string(schema))
+	d, err := db.Open(t.Context(), filepath.Join(dir, "bursar.db"), string(schema))
 	check(t, err)
 	t.Cleanup(func() { d.Close() })
 	f := &fixture{t: t, log: &buffer{}}

@@ -101,6 +101,9 @@ SELECT value FROM meta WHERE name = ?;
 -- The first value stays.
 INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING;
 
+-- name: DeleteMeta :exec
+DELETE FROM meta WHERE name = ?;
+
 -- name: LastTimelineID :one
 SELECT CAST(COALESCE(MAX(id), 0) AS INTEGER) FROM timeline;
 

@@ -1,10 +1,11 @@
--- name: InsertJob :one
--- Joins the job of this kind and key that waits already: the earlier time and the newer args win.
+-- name: InsertJob :exec
+-- Joins the job of this kind and key that waits already: the earlier time and the newer args win. A burst that
+-- changes neither writes nothing.
 INSERT INTO jobs (kind, key, args, state, max_attempts, created_at, scheduled_at)
 VALUES (@kind, @key, @args, 'available', @max_attempts, @now, @scheduled_at)
 ON CONFLICT (kind, key) WHERE state IN ('available', 'retryable')
 DO UPDATE SET args = excluded.args, scheduled_at = min(scheduled_at, excluded.scheduled_at)
-RETURNING id;
+WHERE args <> excluded.args OR scheduled_at > excluded.scheduled_at;
 
 -- name: ClaimJobs :many
 -- Due jobs of systems that are not left alone, oldest first, none whose kind and key is being worked on.
