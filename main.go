@@ -17,6 +17,8 @@ import (
 var files embed.FS
 
 func main() {
+	// Whatever is written, by SQLite as well, is the owner's alone.
+	syscall.Umask(0o077)
 	// The first signal asks to stop, a second one stops at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)

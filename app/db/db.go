@@ -51,13 +51,16 @@ type DB struct {
 // Open opens the file at path, creates it with mode 0600 (its directory with 0700) from schema where
 // there is none, and lifts an older one. Every command may open the file beside a running serve.
 func Open(ctx context.Context, path, schema string) (*DB, error) {
+	if err := checkPrivate(path); err != nil {
+		return nil, err
+	}
 	if err := createFile(path); err != nil {
 		return nil, err
 	}
 	// A pragma by Exec would set one pooled connection only: they all go into the DSN, busy_timeout first.
 	// mode=rw keeps a reader from making an empty file where somebody moved ours away.
 	dsn := fileURI(path) + "?mode=rw&_txlock=immediate&_pragma=busy_timeout(5000)" +
-		"&_pragma=page_size(8192)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=trusted_schema(0)" +
+		"&_pragma=page_size(8192)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" + safety +
 		"&_pragma=wal_autocheckpoint(8000)" // of 64 MB: checkpointLoop is there earlier
 	writer, err := sql.Open("sqlite", dsn)
 	if err != nil {
@@ -120,6 +123,10 @@ func checkVersion(ctx context.Context, db *sql.DB) error {
 	if err := db.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&version); err != nil {
 		return err
 	}
+	return checkVersionText(version)
+}
+
+func checkVersionText(version string) error {
 	parts := strings.Split(version, ".")
 	for i, least := range minVersion {
 		if i >= len(parts) {
@@ -170,7 +177,7 @@ func copyFile(ctx context.Context, from, to string) (err error) {
 			err = errors.Join(err, os.Remove(to))
 		}
 	}()
-	source, err := sql.Open("sqlite", fileURI(from)+"?mode=rw&_pragma=busy_timeout(5000)")
+	source, err := sql.Open("sqlite", fileURI(from)+"?mode=rw&_pragma=busy_timeout(5000)"+safety)
 	if err != nil {
 		return err
 	}
@@ -178,7 +185,7 @@ func copyFile(ctx context.Context, from, to string) (err error) {
 	if _, err := source.ExecContext(ctx, "VACUUM INTO ?", to); err != nil {
 		return err
 	}
-	written, err := sql.Open("sqlite", fileURI(to)+"?mode=ro")
+	written, err := sql.Open("sqlite", fileURI(to)+"?mode=ro"+safety)
 	if err != nil {
 		return err
 	}

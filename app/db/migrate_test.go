@@ -92,6 +92,9 @@ func TestFilesThatAreNotOursAreRefused(t *testing.T) {
 
 func writeVersion(t *testing.T, path, schema string, version, appID int) {
 	t.Helper()
+	if err := createFile(path); err != nil {
+		t.Fatal(err)
+	}
 	conn, err := sql.Open("sqlite", fileURI(path))
 	if err != nil {
 		t.Fatal(err)
