@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // safety is for every connection: functions and tables that a manipulated schema names are not trusted, damaged pages
@@ -40,7 +41,7 @@ func checkPrivate(path string) error {
 // overwritten at once, but pages that were rearranged may keep a copy: where one of the texts is found the file is
 // written anew, and writes wait that long. left says that one is still there, in some row that uses it.
 func (d *DB) Forget(ctx context.Context, texts ...string) (left bool, err error) {
-	conn, err := sql.Open("sqlite", fileURI(d.path)+"?mode=rw&_pragma=busy_timeout(20000)"+safety)
+	conn, err := sql.Open("sqlite", fileURI(d.path)+"?mode=rw&_pragma=busy_timeout(5000)"+safety)
 	if err != nil {
 		return false, fmt.Errorf("forget in %s: %w", d.path, err)
 	}
@@ -51,18 +52,30 @@ func (d *DB) Forget(ctx context.Context, texts ...string) (left bool, err error)
 				return false, fmt.Errorf("write %s anew: %w", d.path, err)
 			}
 		}
-		var busy, pages, moved int
-		if err := conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved); err != nil {
+		if err := emptyWAL(ctx, conn); err != nil {
 			return false, fmt.Errorf("empty the WAL of %s: %w", d.path, err)
-		}
-		if busy != 0 {
-			return false, fmt.Errorf("empty the WAL of %s: somebody is reading an older state of it; try again", d.path)
 		}
 		if left, err = contains(d.path, texts); err != nil || !left {
 			return left, err
 		}
 	}
 	return true, nil
+}
+
+// emptyWAL folds the WAL into the file and cuts it to nothing. It waits some seconds for readers and for other checkpoints.
+func emptyWAL(ctx context.Context, conn *sql.DB) error {
+	for range 100 {
+		var busy, pages, moved int
+		if err := conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved); err != nil || busy == 0 {
+			return err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return errors.New("somebody is reading an older state of the file; try again")
 }
 
 // contains looks for texts in the bytes of a file.
