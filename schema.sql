@@ -441,11 +441,12 @@ CREATE TABLE recovery_codes (
 CREATE INDEX recovery_codes_user ON recovery_codes (user_id);
 
 -- Who did what, also what was denied. A row says what is about to be done; what became of it, where that is
--- known later only, is a row of its own.
+-- known later only, is a row of its own. Each row carries the hash of the one before, so that one that was
+-- changed, taken out or put in between later is found (auth.VerifyAudit).
 CREATE TABLE audit (
-  id         INTEGER PRIMARY KEY,
+  id         INTEGER PRIMARY KEY,                     -- 1, 2, 3: without gaps
   created_at INTEGER NOT NULL,
-  actor      TEXT    NOT NULL,                        -- e-mail, or bursar
+  actor      TEXT    NOT NULL,                        -- e-mail, a program, or who used the command line
   role       TEXT    NOT NULL,
   address    TEXT    NOT NULL,                        -- where the request came from
   action     TEXT    NOT NULL,                        -- like jobs.retry
@@ -454,8 +455,19 @@ CREATE TABLE audit (
   reason     TEXT    NOT NULL DEFAULT '',             -- as the person gave it
   before     TEXT    NOT NULL DEFAULT '',
   after      TEXT    NOT NULL DEFAULT '',
-  detail     TEXT    NOT NULL DEFAULT ''
+  detail     TEXT    NOT NULL DEFAULT '',
+  prev_hash  BLOB    NOT NULL,                        -- of the row before, empty in the first
+  hash       BLOB    NOT NULL                         -- SHA-256 of all of the above
 ) STRICT;
+CREATE TRIGGER audit_insert BEFORE INSERT ON audit WHEN new.id <> (SELECT COALESCE(MAX(id), 0) + 1 FROM audit) BEGIN
+  SELECT RAISE(ABORT, 'the audit only grows at its end');
+END;
+CREATE TRIGGER audit_update BEFORE UPDATE ON audit BEGIN
+  SELECT RAISE(ABORT, 'the audit only grows: its rows are never changed');
+END;
+CREATE TRIGGER audit_delete BEFORE DELETE ON audit BEGIN
+  SELECT RAISE(ABORT, 'the audit only grows: its rows are never deleted');
+END;
 
 CREATE TABLE api_keys (
   id           INTEGER PRIMARY KEY,

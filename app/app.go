@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"bursar/app/auth"
 	"bursar/app/billing"
 	"bursar/app/crm"
 	"bursar/app/db"
@@ -88,6 +89,7 @@ func (a *App) join() {
 	support.Handle(a.Worker, a.Desk)
 	a.Reconciler.Handle(a.Worker)
 	queue.HandlePrune(a.Worker)
+	auth.HandleCheckAudit(a.Worker)
 	if c.SMTP != nil {
 		sender := &mail.Sender{DB: a.DB, SMTP: *c.SMTP}
 		queue.Handle(a.Worker, queue.Options{System: "mail"}, sender.Send)
@@ -104,6 +106,8 @@ func (a *App) schedules() []queue.Schedule {
 			Job: func(r queue.Run) queue.Args { return reconcile.Reconcile{Day: r.Day, Late: r.Late} }},
 		{Name: "prune", Spec: "20 4 * * *", Location: a.Config.Location,
 			Job: func(queue.Run) queue.Args { return queue.Prune{} }},
+		{Name: "audit", Spec: "40 4 * * *", Location: a.Config.Location,
+			Job: func(queue.Run) queue.Args { return auth.CheckAudit{} }},
 	}
 }
 

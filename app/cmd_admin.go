@@ -68,6 +68,9 @@ func (c backupCmd) Run(ctx context.Context, env *Environment) error {
 	if err := a.DB.Backup(ctx, c.File); err != nil {
 		return err
 	}
+	if err := a.audit(ctx, auth.ByCommand("file.backup", c.File, "")); err != nil {
+		return err
+	}
 	env.printf("%s is a whole, checked copy. It holds customers' data; keep it as safe as the original.\n", c.File)
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"bursar/app/auth"
 	"bursar/app/db"
 	"bursar/app/queue"
 )
@@ -95,8 +96,10 @@ func (c jobsRetryCmd) Run(ctx context.Context, env *Environment) error {
 	for _, id := range c.IDs {
 		var n int64
 		err := a.DB.Tx(ctx, func(q *db.Queries) (err error) {
-			n, err = q.ReviveJob(ctx, db.Now(), id)
-			return err
+			if n, err = q.ReviveJob(ctx, db.Now(), id); n == 0 || err != nil {
+				return err
+			}
+			return auth.Audit(ctx, q, auth.ByCommand("jobs.retry", fmt.Sprintf("job %d", id), ""))
 		})
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"bursar/app/auth"
 	"bursar/app/db"
 	"bursar/app/queue"
 	"bursar/app/reconcile"
@@ -59,7 +60,14 @@ func (c reconcileCmd) Run(ctx context.Context, env *Environment) error {
 // reconcileNow queues a run and waits for it and its report.
 func (a *App) reconcileNow(ctx context.Context, repair bool) (run db.Run, err error) {
 	asked := db.Now()
-	err = a.DB.Tx(ctx, func(q *db.Queries) error { return queue.Insert(ctx, q, reconcile.Reconcile{Repair: repair}) })
+	err = a.DB.Tx(ctx, func(q *db.Queries) error {
+		what := ""
+		if repair {
+			what = "--repair: also what takes access away"
+		}
+		return errors.Join(queue.Insert(ctx, q, reconcile.Reconcile{Repair: repair}),
+			auth.Audit(ctx, q, auth.ByCommand("reports.compare", "all systems", what)))
+	})
 	if err != nil {
 		return run, err
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"bursar/app/auth"
 	"bursar/app/billing"
 	"bursar/app/db"
 	"bursar/app/stripe"
@@ -79,6 +80,9 @@ func (c replayCmd) Run(ctx context.Context, env *Environment) error {
 	}
 	defer a.Close()
 	var o outcome
+	if err := a.audit(ctx, auth.ByCommand("events.replay", c.File, "")); err != nil {
+		return err
+	}
 	err = a.workAside(ctx, func(ctx context.Context) error {
 		o, err = a.replay(ctx, in)
 		return err

@@ -16,7 +16,7 @@ import (
 // parts and may import all of them.
 var mayImport = map[string][]string{
 	"server":     {"auth", "automation", "billing", "crm", "customer", "db", "mail", "queue", "reconcile", "stripe", "support"},
-	"reconcile":  {"automation", "billing", "crm", "customer", "db", "mail", "queue", "stripe", "support"},
+	"reconcile":  {"auth", "automation", "billing", "crm", "customer", "db", "mail", "queue", "stripe", "support"},
 	"billing":    {"automation", "customer", "db", "queue", "stripe"},
 	"automation": {"crm", "customer", "db", "queue", "support"},
 	"crm":        {"db", "queue"},
@@ -24,7 +24,7 @@ var mayImport = map[string][]string{
 	"mail":       {"db", "queue"},
 	"queue":      {"db"},
 	"customer":   {"db"},
-	"auth":       {"db"},
+	"auth":       {"db", "queue"},
 	"remote":     {},
 	"demo":       {"stripe"},
 	"stripe":     {},

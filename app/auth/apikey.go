@@ -34,7 +34,10 @@ func AddAPIKey(ctx context.Context, d *db.DB, name string) (key string, err erro
 		if err == nil && n == 0 {
 			err = fmt.Errorf("%w; a key is shown once, so choose another name", ErrExists)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return Audit(ctx, q, ByCommand("apikeys.add", key[:prefixLength], name))
 	})
 	if err != nil {
 		return "", fmt.Errorf("add API key %q: %w", name, err)

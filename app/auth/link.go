@@ -25,7 +25,7 @@ func AddUser(ctx context.Context, d *db.DB, email string, role Role, url string)
 		if link, err = Invite(ctx, q, email, role, url); err != nil {
 			return err
 		}
-		return Audit(ctx, q, Entry{Actor: "bursar", Action: "people.invite", Target: email, Outcome: Done, Detail: string(role) + ", on the command line"})
+		return Audit(ctx, q, ByCommand("people.invite", email, string(role)))
 	})
 	if err != nil {
 		return "", fmt.Errorf("add user %s: %w", email, err)

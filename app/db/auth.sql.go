@@ -122,42 +122,6 @@ func (q *Queries) InsertAPIKey(ctx context.Context, arg InsertAPIKeyParams) (int
 	return result.RowsAffected()
 }
 
-const insertAudit = `-- name: InsertAudit :exec
-INSERT INTO audit (created_at, actor, role, address, action, target, outcome, reason, before, after, detail)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-`
-
-type InsertAuditParams struct {
-	CreatedAt Time
-	Actor     string
-	Role      string
-	Address   string
-	Action    string
-	Target    string
-	Outcome   string
-	Reason    string
-	Before    string
-	After     string
-	Detail    string
-}
-
-func (q *Queries) InsertAudit(ctx context.Context, arg InsertAuditParams) error {
-	_, err := q.db.ExecContext(ctx, insertAudit,
-		arg.CreatedAt,
-		arg.Actor,
-		arg.Role,
-		arg.Address,
-		arg.Action,
-		arg.Target,
-		arg.Outcome,
-		arg.Reason,
-		arg.Before,
-		arg.After,
-		arg.Detail,
-	)
-	return err
-}
-
 const insertSession = `-- name: InsertSession :exec
 INSERT INTO sessions (token_hash, user_id, address, browser, created_at, seen_at, confirmed_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 `
@@ -237,61 +201,6 @@ func (q *Queries) ListAPIKeys(ctx context.Context) ([]ApiKey, error) {
 			&i.Hash,
 			&i.CreatedAt,
 			&i.LastUsedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listAudit = `-- name: ListAudit :many
-SELECT id, created_at, actor, role, address, "action", target, outcome, reason, "before", "after", detail FROM audit
-WHERE id < ?1 AND (CAST(?2 AS TEXT) = '' OR outcome = ?2) AND (CAST(?3 AS TEXT) = '' OR actor = ?3)
-ORDER BY id DESC LIMIT ?4
-`
-
-type ListAuditParams struct {
-	Before  int64
-	Outcome string
-	Actor   string
-	Count   int64
-}
-
-// Newest first, before an id. An empty outcome or actor stands for all of them.
-func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]Audit, error) {
-	rows, err := q.db.QueryContext(ctx, listAudit,
-		arg.Before,
-		arg.Outcome,
-		arg.Actor,
-		arg.Count,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Audit
-	for rows.Next() {
-		var i Audit
-		if err := rows.Scan(
-			&i.ID,
-			&i.CreatedAt,
-			&i.Actor,
-			&i.Role,
-			&i.Address,
-			&i.Action,
-			&i.Target,
-			&i.Outcome,
-			&i.Reason,
-			&i.Before,
-			&i.After,
-			&i.Detail,
 		); err != nil {
 			return nil, err
 		}

@@ -30,6 +30,8 @@ type Audit struct {
 	Before    string
 	After     string
 	Detail    string
+	PrevHash  []byte
+	Hash      []byte
 }
 
 type Charge struct {

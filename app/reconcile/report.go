@@ -42,6 +42,9 @@ type Report struct {
 	Activations    int // checkouts whose customer got access
 	PaidToActiveP50,
 	PaidToActiveP95 time.Duration
+
+	Audit       string // what the last nightly check of the audit found, "" before the first
+	AuditBroken bool   // it was changed
 }
 
 // Finding is a difference between systems.
@@ -114,6 +117,9 @@ func (r Report) toDo() []string {
 	if n := len(r.DeadJobs); n > 0 {
 		parts = append(parts, count(n, "job gave up", "jobs gave up"))
 	}
+	if r.AuditBroken {
+		parts = append(parts, "the audit is broken")
+	}
 	return parts
 }
 
@@ -122,7 +128,7 @@ func (r Report) Tone() string {
 	switch {
 	case r.Incomplete != "":
 		return "incomplete"
-	case len(r.NeedsYou)+len(r.DeadJobs) > 0:
+	case len(r.NeedsYou)+len(r.DeadJobs) > 0, r.AuditBroken:
 		return "attention"
 	}
 	return "good"

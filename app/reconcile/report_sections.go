@@ -134,6 +134,9 @@ func (r Report) Facts() []Fact {
 	if !r.Since.IsZero() {
 		facts = append(facts, Fact{"Since", r.Since.Format("Mon 2 Jan 2006 15:04 MST")})
 	}
+	if r.Audit != "" {
+		facts = append(facts, Fact{"Audit", mail.Line(r.Audit, maxText)})
+	}
 	return facts
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"bursar/app/auth"
 	"bursar/app/customer"
 	"bursar/app/db"
 	"bursar/app/mail"
@@ -74,6 +75,7 @@ func (r *Reconciler) Collect(ctx context.Context, run db.Run) (Report, error) {
 		r.collectFindings(ctx, q, run, &report),
 		collectMoney(ctx, q, db.At(since), run.StartedAt, &report),
 		collectFigures(ctx, q, db.At(since), run.StartedAt, &report),
+		collectAudit(ctx, q, &report),
 	)
 }
 
@@ -176,6 +178,19 @@ func collectFigures(ctx context.Context, q *db.Queries, since, until db.Time, re
 	report.Activations = len(took)
 	report.PaidToActiveP50, report.PaidToActiveP95 = percentile(took, 50), percentile(took, 95)
 	return nil
+}
+
+// collectAudit tells of the last nightly check. The number of entries and the last hash, kept in somebody's
+// mailbox, are what bursar audit verify --anchor takes.
+func collectAudit(ctx context.Context, q *db.Queries, report *Report) error {
+	check, err := auth.LastAuditCheck(ctx, q)
+	switch {
+	case check.Broken != "":
+		report.Audit, report.AuditBroken = check.Broken, true
+	case check.Rows > 0:
+		report.Audit = fmt.Sprintf("%s, verified, last hash %.16s…", count(int(check.Rows), "entry", "entries"), check.LastHash)
+	}
+	return err
 }
 
 // percentile of sorted milliseconds, by nearest rank.

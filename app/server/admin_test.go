@@ -151,12 +151,18 @@ func formRequest(t *testing.T, url string, form url.Values) *http.Request {
 // audits are the newest rows of the audit as "actor action target outcome", newest first.
 func (a *adminTest) audits(most int64) (rows []string) {
 	a.t.Helper()
-	list, err := a.DB.Read().ListAudit(a.t.Context(), db.ListAuditParams{Before: 1 << 62, Count: most})
+	list, err := a.DB.Read().ListAudit(a.t.Context(), db.ListAuditParams{BeforeID: 1 << 62, Count: most})
 	check(a.t, err)
 	for _, e := range list {
 		rows = append(rows, strings.Join([]string{e.Actor, e.Action, e.Target, e.Outcome}, " "))
 	}
 	return rows
+}
+
+// insert queues a job.
+func (a *adminTest) insert(job queue.Args) {
+	a.t.Helper()
+	check(a.t, a.DB.Tx(a.t.Context(), func(q *db.Queries) error { return queue.Insert(a.t.Context(), q, job) }))
 }
 
 // exec changes the file beside the program.

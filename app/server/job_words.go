@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"bursar/app/auth"
 	"bursar/app/billing"
 	"bursar/app/crm"
 	"bursar/app/db"
@@ -35,6 +36,7 @@ var jobKinds = [...]jobKind{
 	{mail.SendArgs{}.Kind(), "Send a mail", "The mail is not sent. It can be read in the outbox.", false},
 	{reconcile.Reconcile{}.Kind(), "Compare all systems", "This comparison is not made.", false},
 	{reconcile.SendReport{}.Kind(), "Write the report", "This report is not written.", false},
+	{auth.CheckAudit{}.Kind(), "Check the audit", "Nobody notices before the next night if the audit was changed.", false},
 	{queue.Prune{}.Kind(), "Clear away old finished jobs", "Old finished jobs stay until the next night.", false},
 }
 
@@ -81,7 +83,7 @@ func jobAbout(ctx context.Context, q *db.Queries, j db.Job) (link, error) {
 		return link{"Report " + j.Key, "/admin/reports/" + j.Key}, nil
 	case mail.SendArgs{}.Kind():
 		return link{"Mail " + j.Key, "/admin/outbox/" + j.Key}, nil
-	case reconcile.Reconcile{}.Kind(), queue.Prune{}.Kind():
+	case reconcile.Reconcile{}.Kind(), queue.Prune{}.Kind(), auth.CheckAudit{}.Kind():
 		return link{}, nil
 	case support.SyncTicket{}.Kind():
 		t, err := q.TicketByCause(ctx, j.Key)

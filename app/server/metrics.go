@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"bursar/app/auth"
 	"bursar/app/db"
 	"bursar/app/queue"
 )
@@ -47,23 +48,26 @@ func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// queueCollector reads the jobs table when it is asked.
+// queueCollector reads the jobs table, and what became of the audit, when it is asked.
 type queueCollector struct {
 	db     *db.DB
 	jobs   *prometheus.Desc
 	oldest *prometheus.Desc
+	audit  *prometheus.Desc
 }
 
 func newQueueCollector(d *db.DB) *queueCollector {
 	return &queueCollector{db: d,
 		jobs:   prometheus.NewDesc("bursar_queue_jobs", "Jobs that are not done, by state.", []string{"state"}, nil),
-		oldest: prometheus.NewDesc("bursar_queue_oldest_due_seconds", "How long the oldest due job has waited.", nil, nil)}
+		oldest: prometheus.NewDesc("bursar_queue_oldest_due_seconds", "How long the oldest due job has waited.", nil, nil),
+		audit:  prometheus.NewDesc("bursar_audit_broken", "1 if the last nightly check found that the audit was changed.", nil, nil)}
 }
 
 // Describe implements prometheus.Collector.
 func (c *queueCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- c.jobs
 	ch <- c.oldest
+	ch <- c.audit
 }
 
 // scrapeTimeout bounds the reading for one scrape.
@@ -86,6 +90,16 @@ func (c *queueCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge(c.jobs, float64(depth.Running), queue.Running)
 	gauge(c.jobs, float64(depth.Discarded), queue.Discarded)
 	gauge(c.oldest, waited(depth).Seconds())
+	check, err := auth.LastAuditCheck(ctx, c.db.Read())
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(c.audit, err)
+		return
+	}
+	broken := 0.0
+	if check.Broken != "" {
+		broken = 1
+	}
+	gauge(c.audit, broken)
 }
 
 // waited is how long the oldest due job has waited, 0 if none is due.

@@ -71,7 +71,7 @@ func (e auditEntry) What() string {
 func (s *Server) activityPage(w http.ResponseWriter, r *http.Request) error {
 	p := activityPage{page: s.page(w, r, "Activity"), Who: strings.TrimSpace(r.FormValue("who")), Outcome: r.FormValue("outcome"),
 		Outcomes: []string{"done", "denied", "failed"}}
-	rows, err := s.DB.Read().ListAudit(r.Context(), db.ListAuditParams{Before: cursorOf(r), Outcome: p.Outcome, Actor: p.Who, Count: listSize + 1})
+	rows, err := s.DB.Read().ListAudit(r.Context(), db.ListAuditParams{BeforeID: cursorOf(r), Outcome: p.Outcome, Who: p.Who, Count: listSize + 1})
 	if err != nil {
 		return fmt.Errorf("list the audit: %w", err)
 	}

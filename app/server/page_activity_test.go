@@ -19,8 +19,8 @@ func TestActivity(t *testing.T) {
 	a.get(auth.Support, "/admin/activity") // denied
 	check(t, a.DB.Tx(t.Context(), func(q *db.Queries) error {
 		for i := range listSize {
-			err := q.InsertAudit(t.Context(), db.InsertAuditParams{CreatedAt: db.Now(), Actor: "ada@example.com", Role: "finance",
-				Address: "203.0.113.7", Action: "jobs.retry", Target: fmt.Sprintf("job <script>%d", i), Outcome: "done", Detail: "{{.}} \u202e"})
+			err := auth.Audit(t.Context(), q, auth.Entry{Actor: "ada@example.com", Role: auth.Finance,
+				Address: "203.0.113.7", Action: "jobs.retry", Target: fmt.Sprintf("job <script>%d", i), Outcome: auth.Done, Detail: "{{.}} \u202e"})
 			if err != nil {
 				return err
 			}

@@ -48,7 +48,7 @@ const (
 // readCards are all the cards, the most urgent first.
 func (s *Server) readCards(ctx context.Context, q *db.Queries, role auth.Role) (cards []card, err error) {
 	for _, read := range []func(context.Context, *db.Queries, auth.Role) ([]card, error){
-		circuitCards, purchaseCards, ticketCards, jobCards, findingCards, ignoredCards,
+		auditCards, circuitCards, purchaseCards, ticketCards, jobCards, findingCards, ignoredCards,
 	} {
 		more, err := read(ctx, q, role)
 		if err != nil {
@@ -57,6 +57,15 @@ func (s *Server) readCards(ctx context.Context, q *db.Queries, role auth.Role) (
 		cards = append(cards, more...)
 	}
 	return cards, nil
+}
+
+func auditCards(ctx context.Context, q *db.Queries, role auth.Role) (cards []card, err error) {
+	check, err := auth.LastAuditCheck(ctx, q)
+	if check.Broken == "" || !role.May(auth.ReadAudit) {
+		return nil, err
+	}
+	return []card{{Bad: true, Title: "Somebody changed the audit", Text: upperFirst(mail.Line(check.Broken, lineLength)) + ". A backup made before shows what was there.",
+		Since: check.At, Button: cardButton{Label: "Open the activity", Path: "/admin/activity"}, n: 1}}, err
 }
 
 var systemNames = map[string]string{"stripe": "Stripe", "crm": "The CRM", "desk": "The support desk", "mail": "The mail server"}

@@ -70,16 +70,6 @@ DELETE FROM sessions WHERE user_id = ?;
 -- name: DeleteOldSessions :exec
 DELETE FROM sessions WHERE created_at <= @begun_before OR seen_at <= @idle_since;
 
--- name: InsertAudit :exec
-INSERT INTO audit (created_at, actor, role, address, action, target, outcome, reason, before, after, detail)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
-
--- name: ListAudit :many
--- Newest first, before an id. An empty outcome or actor stands for all of them.
-SELECT * FROM audit
-WHERE id < @before AND (CAST(@outcome AS TEXT) = '' OR outcome = @outcome) AND (CAST(@actor AS TEXT) = '' OR actor = @actor)
-ORDER BY id DESC LIMIT @count;
-
 -- name: InsertAPIKey :execrows
 -- Zero rows: there is a key of this name.
 INSERT INTO api_keys (name, prefix, hash, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING;
