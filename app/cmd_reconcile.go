@@ -12,7 +12,7 @@ import (
 )
 
 type reconcileCmd struct {
-	Repair bool `help:"Repair also what takes access away, as Stripe says."`
+	Repair bool `help:"Also end the access of more than ten customers at once, as Stripe says."`
 	JSON   bool `name:"json" help:"Print the report as JSON."`
 }
 

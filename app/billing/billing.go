@@ -32,6 +32,8 @@ type (
 	SyncCustomer struct{ StripeCustomer string }
 	// FindCustomer finds the customer of an event whose object names none, as a refund's or a dispute's.
 	FindCustomer struct{ Event string }
+	// FoldCustomer takes new events into the record of a customer whose sync waits after an error of Stripe.
+	FoldCustomer struct{ StripeCustomer string }
 	// LookAgain waits for the time at which something about a customer changes without an event, and then
 	// syncs it. If it were a SyncCustomer itself, one that waits for Stripe would wait that long as well.
 	LookAgain struct{ StripeCustomer string }
@@ -41,6 +43,8 @@ func (SyncCustomer) Kind() string  { return "sync_customer" }
 func (a SyncCustomer) Key() string { return a.StripeCustomer }
 func (FindCustomer) Kind() string  { return "find_customer" }
 func (a FindCustomer) Key() string { return a.Event }
+func (FoldCustomer) Kind() string  { return "fold_customer" }
+func (a FoldCustomer) Key() string { return a.StripeCustomer }
 func (LookAgain) Kind() string     { return "look_again" }
 func (a LookAgain) Key() string    { return a.StripeCustomer }
 
@@ -56,6 +60,7 @@ func (b *Billing) Handle(w *queue.Worker) {
 	}
 	queue.Handle(w, o, func(ctx context.Context, a SyncCustomer) error { return b.SyncCustomer(ctx, a.StripeCustomer) })
 	queue.Handle(w, o, func(ctx context.Context, a FindCustomer) error { return b.findCustomer(ctx, a.Event) })
+	queue.Handle(w, queue.Options{}, func(ctx context.Context, a FoldCustomer) error { return b.foldCustomer(ctx, a.StripeCustomer) })
 	queue.Handle(w, queue.Options{}, func(ctx context.Context, a LookAgain) error {
 		return b.DB.Tx(ctx, func(q *db.Queries) error { return queue.Insert(ctx, q, SyncCustomer{a.StripeCustomer}) })
 	})
@@ -109,11 +114,21 @@ func (b *Billing) store(ctx context.Context, q *db.Queries, e stripe.Event, sour
 	case r.Duplicate || r.Ignored != "":
 		return r, nil
 	case e.Customer != "":
-		return r, queue.Insert(ctx, q, SyncCustomer{e.Customer})
+		return r, newsOf(ctx, q, e.Customer)
 	case e.Charge != "" || e.PaymentIntent != "" || e.Invoice != "" || e.Thin && b.Stripe != nil:
 		return r, queue.Insert(ctx, q, FindCustomer{e.ID})
 	}
 	return r, nil // a product, a payout: nothing about a customer
+}
+
+// newsOf queues what follows from an event of a customer. A sync that waits for Stripe after an error keeps
+// its time, but what the event itself says is taken over at once.
+func newsOf(ctx context.Context, q *db.Queries, customer string) error {
+	held, err := queue.Join(ctx, q, SyncCustomer{customer})
+	if err != nil || !held {
+		return err
+	}
+	return queue.Insert(ctx, q, FoldCustomer{customer})
 }
 
 const metaLive = "livemode"
@@ -186,7 +201,7 @@ func (b *Billing) findCustomer(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("find the customer of event %s: %w", id, err)
 	}
-	return b.DB.Tx(ctx, func(q *db.Queries) error { return queue.Insert(ctx, q, SyncCustomer{customer}) })
+	return b.DB.Tx(ctx, func(q *db.Queries) error { return newsOf(ctx, q, customer) })
 }
 
 func (b *Billing) askForCustomer(ctx context.Context, row db.Event) (string, error) {

@@ -27,7 +27,7 @@ func (f *file) try() {
 			return err
 		}
 		for _, job := range waiting {
-			if err := queue.Insert(context.Background(), q, billing.SyncCustomer{StripeCustomer: job.Key}); err != nil {
+			if err := queue.Hurry(context.Background(), q, billing.SyncCustomer{StripeCustomer: job.Key}, time.Now()); err != nil {
 				return err
 			}
 		}

@@ -16,7 +16,7 @@ import (
 // must come again to confirm it.
 func (b *Billing) read(ctx context.Context, id string) (state stripe.State, retry, err error) {
 	if b.Stripe == nil {
-		state, err = b.fold(ctx, id)
+		state, err = fold(ctx, b.DB.Read(), id)
 		return state, nil, err
 	}
 	until, reason, err := queue.OpenUntil(ctx, b.DB.Read(), system)
@@ -35,14 +35,29 @@ func (b *Billing) read(ctx context.Context, id string) (state stripe.State, retr
 	} else {
 		retry = queue.Snooze(until, errors.New(reason))
 	}
-	state, err = b.fold(ctx, id)
+	state, err = fold(ctx, b.DB.Read(), id)
 	return state, retry, err
+}
+
+// foldCustomer writes what the stored events say. It reads them in the transaction that writes: a sync of
+// the same customer may be under way, and its newer reading must not be overwritten.
+func (b *Billing) foldCustomer(ctx context.Context, id string) error {
+	err := b.DB.Tx(ctx, func(q *db.Queries) error {
+		state, err := fold(ctx, q, id)
+		if err != nil {
+			return err
+		}
+		return b.write(ctx, q, state)
+	})
+	if err != nil {
+		return fmt.Errorf("write customer %s from its events: %w", id, err)
+	}
+	return nil
 }
 
 // fold reads the state from the stored events. What the API said before stands: then only events
 // since that reading count.
-func (b *Billing) fold(ctx context.Context, id string) (stripe.State, error) {
-	q := b.DB.Read()
+func fold(ctx context.Context, q *db.Queries, id string) (stripe.State, error) {
 	known, err := q.StripeCustomer(ctx, id)
 	if err != nil && !errors.Is(err, db.ErrNoRows) {
 		return stripe.State{}, fmt.Errorf("fold the events of %s: %w", id, err)

@@ -171,12 +171,23 @@ func (q *Queries) FinishJob(ctx context.Context, arg FinishJobParams) (int64, er
 	return result.RowsAffected()
 }
 
-const insertJob = `-- name: InsertJob :exec
+const hurryJob = `-- name: HurryJob :exec
+UPDATE jobs SET scheduled_at = min(scheduled_at, ?1) WHERE id = ?2 AND state = 'retryable'
+`
+
+func (q *Queries) HurryJob(ctx context.Context, at interface{}, iD int64) error {
+	_, err := q.db.ExecContext(ctx, hurryJob, at, iD)
+	return err
+}
+
+const insertJob = `-- name: InsertJob :one
 INSERT INTO jobs (kind, key, args, state, max_attempts, created_at, scheduled_at)
 VALUES (?1, ?2, ?3, 'available', ?4, ?5, ?6)
 ON CONFLICT (kind, key) WHERE state IN ('available', 'retryable')
-DO UPDATE SET args = excluded.args, scheduled_at = min(scheduled_at, excluded.scheduled_at)
-WHERE args <> excluded.args OR scheduled_at > excluded.scheduled_at
+DO UPDATE SET args = excluded.args,
+  scheduled_at = CASE WHEN state = 'retryable' THEN scheduled_at ELSE min(scheduled_at, excluded.scheduled_at) END
+WHERE args <> excluded.args OR scheduled_at > excluded.scheduled_at OR state = 'retryable'
+RETURNING id, state
 `
 
 type InsertJobParams struct {
@@ -188,10 +199,15 @@ type InsertJobParams struct {
 	ScheduledAt Time
 }
 
-// Joins the job of this kind and key that waits already: the earlier time and the newer args win. A burst that
-// changes neither writes nothing.
-func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) error {
-	_, err := q.db.ExecContext(ctx, insertJob,
+type InsertJobRow struct {
+	ID    int64
+	State string
+}
+
+// Joins the job of this kind and key that waits already: the newer args win and, unless it waits after
+// an error, the earlier time. A burst that changes neither writes nothing, and gives no row.
+func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) (InsertJobRow, error) {
+	row := q.db.QueryRowContext(ctx, insertJob,
 		arg.Kind,
 		arg.Key,
 		arg.Args,
@@ -199,7 +215,9 @@ func (q *Queries) InsertJob(ctx context.Context, arg InsertJobParams) error {
 		arg.Now,
 		arg.ScheduledAt,
 	)
-	return err
+	var i InsertJobRow
+	err := row.Scan(&i.ID, &i.State)
+	return i, err
 }
 
 const jobByID = `-- name: JobByID :one

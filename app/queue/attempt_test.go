@@ -77,7 +77,8 @@ func TestAJobNobodyCanDoIsDiscardedWithTheReason(t *testing.T) {
 			w, _ := newWorker(d)
 			queue.Handle(w, queue.Options{}, func(context.Context, push) error { return nil })
 			tx(t, d, func(q *db.Queries) error {
-				return q.InsertJob(t.Context(), db.InsertJobParams{Kind: row.kind, Args: row.args, MaxAttempts: 15, Now: db.Now(), ScheduledAt: db.Now()})
+				_, err := q.InsertJob(t.Context(), db.InsertJobParams{Kind: row.kind, Args: row.args, MaxAttempts: 15, Now: db.Now(), ScheduledAt: db.Now()})
+				return err
 			})
 			workOff(t, w)
 			job := only(t, d)

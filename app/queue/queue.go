@@ -10,6 +10,7 @@ package queue
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -42,18 +43,43 @@ func Insert(ctx context.Context, q *db.Queries, args Args) error {
 	return InsertAt(ctx, q, args, time.Now())
 }
 
-// InsertAt stores a job that runs at a time, or earlier if it is inserted again for an earlier one.
+// InsertAt stores a job that runs at a time, or earlier if it is inserted again for an earlier one. One
+// that waits after an error keeps its time: a burst of reasons must not use up its attempts.
 func InsertAt(ctx context.Context, q *db.Queries, args Args, at time.Time) error {
-	text, err := json.Marshal(args)
-	if err != nil {
-		return fmt.Errorf("insert job %s: %w", args.Kind(), err)
+	_, err := insert(ctx, q, args, at)
+	return err
+}
+
+// Join is Insert for callers who can do something meanwhile: held says that the job waits after an error.
+func Join(ctx context.Context, q *db.Queries, args Args) (held bool, err error) {
+	row, err := insert(ctx, q, args, time.Now())
+	return row.State == Retryable, err
+}
+
+// Hurry is InsertAt for somebody who asks, or looked: also a job that waits after an error runs then.
+func Hurry(ctx context.Context, q *db.Queries, args Args, at time.Time) error {
+	row, err := insert(ctx, q, args, at)
+	if err != nil || row.State != Retryable {
+		return err
 	}
-	err = q.InsertJob(ctx, db.InsertJobParams{Kind: args.Kind(), Key: args.Key(), Args: string(text),
-		MaxAttempts: maxAttempts, Now: db.Now(), ScheduledAt: db.At(at)})
-	if err != nil {
-		return fmt.Errorf("insert job %s of %s: %w", args.Kind(), args.Key(), err)
+	if err := q.HurryJob(ctx, db.At(at), row.ID); err != nil {
+		return fmt.Errorf("hurry job %s of %s: %w", args.Kind(), args.Key(), err)
 	}
 	return nil
+}
+
+// insert gives the row it wrote, zero where it joined a job that needed no change.
+func insert(ctx context.Context, q *db.Queries, args Args, at time.Time) (row db.InsertJobRow, err error) {
+	text, err := json.Marshal(args)
+	if err != nil {
+		return row, fmt.Errorf("insert job %s: %w", args.Kind(), err)
+	}
+	row, err = q.InsertJob(ctx, db.InsertJobParams{Kind: args.Kind(), Key: args.Key(), Args: string(text),
+		MaxAttempts: maxAttempts, Now: db.Now(), ScheduledAt: db.At(at)})
+	if err != nil && !errors.Is(err, db.ErrNoRows) {
+		return row, fmt.Errorf("insert job %s of %s: %w", args.Kind(), args.Key(), err)
+	}
+	return row, nil
 }
 
 // AttemptError is one entry of a job's errors.

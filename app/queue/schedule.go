@@ -19,12 +19,14 @@ const (
 	lateAfter    = 15 * time.Minute // how long after its time a run still counts as on time
 )
 
-// Schedule inserts a job by the calendar, at most once on each local day.
+// Schedule inserts a job by the calendar, at most once on each local day, or else with an even beat.
 type Schedule struct {
 	Name     string
-	Spec     string // five-field cron expression
+	Spec     string        // five-field cron expression; "" where there is a beat
+	Every    time.Duration // the beat: counted in real time, so a change of the clocks neither doubles nor drops one
 	Location *time.Location
 	Job      func(Run) Args
+	Due      func(ctx context.Context, q *db.Queries) (bool, error) // false leaves an occasion out; nil leaves out none
 }
 
 // Run is one occasion of a schedule.
@@ -100,8 +102,8 @@ func (s Schedule) plan(ctx context.Context, q *db.Queries) (*Run, *db.SaveSchedu
 	if err != nil {
 		return nil, nil, err
 	}
-	save := &db.SaveScheduleParams{Name: s.Name, Spec: s.Spec, Timezone: s.Location.String(), NextAt: db.At(next), LastDay: row.LastDay}
-	if row.Spec != s.Spec || row.Timezone != save.Timezone {
+	save := &db.SaveScheduleParams{Name: s.Name, Spec: s.spec(), Timezone: s.Location.String(), NextAt: db.At(next), LastDay: row.LastDay}
+	if row.Spec != save.Spec || row.Timezone != save.Timezone {
 		return nil, save, nil // new, or changed
 	}
 	if now.Before(row.NextAt.Time) {
@@ -115,11 +117,24 @@ func (s Schedule) plan(ctx context.Context, q *db.Queries) (*Run, *db.SaveSchedu
 		return nil, nil, err
 	}
 	run := &Run{Day: missed.In(s.Location).Format(time.DateOnly), Late: now.Sub(missed) > lateAfter}
-	if run.Day == row.LastDay {
+	if s.Every == 0 && run.Day == row.LastDay {
 		return nil, save, nil
+	}
+	if s.Due != nil {
+		if due, err := s.Due(ctx, q); err != nil || !due {
+			return nil, save, err
+		}
 	}
 	save.LastDay = run.Day
 	return run, save, nil
+}
+
+// spec is how the row of the schedule says when it comes.
+func (s Schedule) spec() string {
+	if s.Every > 0 {
+		return "every " + s.Every.String()
+	}
+	return s.Spec
 }
 
 // last is the last time up to now, given an earlier one.
@@ -136,10 +151,13 @@ func (s Schedule) last(t, now time.Time) (time.Time, error) {
 // longestChange is more than any zone's clocks are ever put forward or back.
 const longestChange = 3 * time.Hour
 
-// next is the first time after t. The expression is computed on the wall clock, as if it were UTC, and
+// next is the first time after t. A beat is counted from midnight UTC, so that a restart does not shift it. The expression is computed on the wall clock, as if it were UTC, and
 // then placed in the time zone: a time that the spring change skips comes as much later, one that the
 // autumn change repeats comes once, and no day is left out.
 func (s Schedule) next(t time.Time) (time.Time, error) {
+	if s.Every > 0 {
+		return t.Truncate(s.Every).Add(s.Every), nil
+	}
 	if strings.Contains(s.Spec, "TZ=") || strings.HasPrefix(s.Spec, "@every") {
 		return time.Time{}, fmt.Errorf("%q: use five fields like \"0 7 * * *\"; the time zone is BURSAR_TIMEZONE", s.Spec)
 	}

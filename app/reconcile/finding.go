@@ -17,7 +17,7 @@ type finding struct {
 	expected   string // by the system that is right
 	actual     string
 	job        queue.Args // what mends it; nil: a person must
-	ask        bool       // the job takes something away: it waits for a person to ask for it
+	ask        bool       // the job takes access away from many at once: it waits for a person to ask for it
 }
 
 // Kinds of findings. Each has a sentence in Label.
@@ -122,5 +122,5 @@ func (c *comparison) flush(ctx context.Context) error {
 func (c *comparison) queueRepair(ctx context.Context, q *db.Queries, job queue.Args) error {
 	c.repairs++
 	wait := time.Duration(max(c.repairs-repairBurst, 0)) * repairEvery
-	return queue.InsertAt(ctx, q, job, time.Now().Add(wait))
+	return queue.Hurry(ctx, q, job, time.Now().Add(wait))
 }

@@ -41,7 +41,7 @@ type (
 	Reconcile struct {
 		Day    string // local date it is scheduled for, "" when asked for by hand
 		Late   bool
-		Repair bool // a person asked to repair also what takes access away
+		Repair bool // a person asked to end also the access of many at once
 	}
 	// SendReport mails what a run found, once its repairs are done.
 	SendReport struct{ Run int64 }
@@ -129,6 +129,7 @@ type comparison struct {
 	row     db.Run
 	reading time.Time // when the system that is being compared was begun to be read
 	found   []finding // not stored yet
+	ending  []finding // what takes access away, until all of Stripe was read
 	repairs int       // queued so far
 }
 

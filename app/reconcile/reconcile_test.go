@@ -1,6 +1,8 @@
 package reconcile_test
 
 import (
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -83,7 +85,7 @@ func TestLostPurchase(t *testing.T) {
 	c.agree()
 }
 
-func TestLostCancellationWaitsForAPerson(t *testing.T) {
+func TestALostCancellationIsTakenOver(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string]func(c *company, p demo.Purchase) error{
 		"canceled":         func(c *company, p demo.Purchase) error { return c.Cancel(p.Subscription, false) },
@@ -96,28 +98,73 @@ func TestLostCancellationWaitsForAPerson(t *testing.T) {
 			c.receive()
 			check(t, lose(c, p))
 			c.lose()
-
-			for range 2 {
-				_, report, _ := c.reconcile(reconcile.Reconcile{})
-				if len(report.NeedsYou) != 1 || len(report.Fixed) != 0 || !strings.Contains(report.NeedsYou[0].Detail, "bursar reconcile --repair") {
-					t.Fatalf("needs you: %v, fixed: %v", report.NeedsYou, report.Fixed)
-				}
-				if n := c.number("SELECT COUNT(*) FROM customers WHERE access = 'full'"); n != 1 {
-					t.Fatal("access was taken away without being asked")
-				}
-			}
-			if n := c.number("SELECT seen FROM findings WHERE kind = 'access_would_end' AND state = 'open'"); n != 2 {
-				t.Errorf("two runs saw the finding, it counts %d", n)
-			}
-			_, report, _ := c.reconcile(reconcile.Reconcile{Repair: true})
+			_, report, _ := c.reconcile(reconcile.Reconcile{})
 			if len(report.NeedsYou) != 0 || len(report.Fixed) != 1 {
-				t.Errorf("after a repair: needs you %v, fixed %v", report.NeedsYou, report.Fixed)
+				t.Errorf("needs you %v, fixed %v", report.NeedsYou, report.Fixed)
 			}
 			if n := c.number("SELECT COUNT(*) FROM customers JOIN contacts ON contacts.customer_id = customers.id WHERE access = 'none' AND lifecycle = 'churned'"); n != 1 {
 				t.Error("the customer still has access, or the contact did not churn")
 			}
 			c.agree()
 		})
+	}
+}
+
+func TestManyLostCancellationsAtOnceWaitForAPerson(t *testing.T) {
+	t.Parallel()
+	const many = 11
+	c := newCompany(t, hourAgo())
+	var bought []demo.Purchase
+	for i := range many {
+		bought = append(bought, c.buy(demo.BuyOptions{Email: fmt.Sprintf("p%d@example.com", i)}))
+	}
+	c.receive()
+	for _, p := range bought {
+		check(t, c.Cancel(p.Subscription, false))
+	}
+	c.lose()
+	for range 2 {
+		_, report, _ := c.reconcile(reconcile.Reconcile{})
+		if len(report.NeedsYou) != many || len(report.Fixed) != 0 || !strings.Contains(report.NeedsYou[0].Detail, "bursar reconcile --repair") {
+			t.Fatalf("needs you: %v, fixed: %v", report.NeedsYou, report.Fixed)
+		}
+		if n := c.number("SELECT COUNT(*) FROM customers WHERE access = 'full'"); n != many {
+			t.Fatal("access was taken away without being asked")
+		}
+	}
+	if n := c.number("SELECT COUNT(*) FROM findings WHERE kind = 'access_would_end' AND state = 'open' AND seen = 2"); n != many {
+		t.Errorf("two runs saw %d of the findings, want %d", n, many)
+	}
+	c.compare(reconcile.Reconcile{Repair: true})
+	if n := c.number("SELECT COUNT(*) FROM customers WHERE access = 'none'"); n < many-1 { // the last one of so many has a delay
+		t.Errorf("%d customers lost their access, want at least %d at once", n, many-1)
+	}
+}
+
+// What is seen in half a list takes nothing away, although it was seen clearly.
+func TestHalfAListTakesNoAccess(t *testing.T) {
+	t.Parallel()
+	c := newCompany(t, hourAgo())
+	for range 3 {
+		c.buy(demo.BuyOptions{Email: "stays@example.com"})
+	}
+	p := c.buy(demo.BuyOptions{Email: "ada@example.com"}) // newest, so on the first page
+	c.receive()
+	check(t, c.Cancel(p.Subscription, false))
+	c.lose()
+	c.onCall(func(w http.ResponseWriter, r *http.Request) bool {
+		if !smallPages(r) || r.URL.Path != "/v1/subscriptions" || !r.URL.Query().Has("starting_after") {
+			return false
+		}
+		w.WriteHeader(http.StatusInternalServerError)
+		return true
+	})
+	run, report, _ := c.reconcile(reconcile.Reconcile{})
+	if run.State != "incomplete" || len(report.NeedsYou) != 1 {
+		t.Errorf("the run is %s, needs you %v", run.State, report.NeedsYou)
+	}
+	if n := c.number("SELECT COUNT(*) FROM customers WHERE access = 'full'"); n != 4 {
+		t.Errorf("%d customers have access, want all 4", n)
 	}
 }
 

@@ -100,7 +100,7 @@ func (r *Reconciler) collectFindings(ctx context.Context, q *db.Queries, run db.
 	for _, f := range rows {
 		line := Finding{What: Label(f.Kind), Who: who(f.CustomerName, f.CustomerEmail), CustomerID: f.KnownID,
 			Detail: fmt.Sprintf("expected %s, found %s", f.Expected, f.Actual), Since: f.FirstAt.In(r.Location), Seen: int(f.Seen)}
-		if f.Kind == accessWouldEnd {
+		if f.Kind == accessWouldEnd && f.Repair == "person" {
 			line.Detail += "; take it over with bursar reconcile --repair"
 		}
 		switch {

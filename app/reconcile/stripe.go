@@ -20,6 +20,33 @@ const tries = 3
 // subscription here with Stripe.
 func (c *comparison) compareStripe(ctx context.Context) error {
 	c.reading = time.Now()
+	err := c.readStripe(ctx)
+	return errors.Join(err, c.endAccess(ctx, err == nil))
+}
+
+// maxEnds is how many customers may lose their access in one run without a person. More cancellations that
+// all went missing look like a key of the wrong account, or a mistake.
+const maxEnds = 10
+
+// endAccess deals with the subscriptions that Stripe says are over. Stripe has said so itself, so the sync
+// that reads the customer again may take the access away, as it does after an event; what half a list says
+// waits for a person.
+func (c *comparison) endAccess(ctx context.Context, whole bool) error {
+	customers := map[int64]bool{}
+	for _, f := range c.ending {
+		customers[f.customerID] = true
+	}
+	for _, f := range c.ending {
+		f.ask = !whole || len(customers) > maxEnds
+		if err := c.add(ctx, f); err != nil {
+			return err
+		}
+	}
+	c.ending = nil
+	return nil
+}
+
+func (c *comparison) readStripe(ctx context.Context) error {
 	if err := c.retrying(ctx, c.compareStripeCustomers); err != nil {
 		return fmt.Errorf("Stripe's customers could not be read whole: %w", err)
 	}
@@ -118,7 +145,13 @@ func (c *comparison) compareSubscription(ctx context.Context, s stripe.Subscript
 			return err
 		}
 	}
-	if f.kind == "" {
+	switch f.kind {
+	case "":
+		return nil
+	case accessWouldEnd:
+		if !slices.ContainsFunc(c.ending, func(e finding) bool { return e.subject == f.subject }) { // a list is read again after an error
+			c.ending = append(c.ending, f)
+		}
 		return nil
 	}
 	return c.add(ctx, f)
@@ -147,7 +180,7 @@ func diffSubscription(s stripe.Subscription, here db.Subscription) finding {
 	case f.expected == "":
 		f.kind = ""
 	case grants(here.Status) && !grants(s.Status):
-		f.kind, f.ask = accessWouldEnd, true
+		f.kind = accessWouldEnd
 	}
 	return f
 }

@@ -119,7 +119,7 @@ func plainTransactions(b *testing.B) func(context.Context, stripe.Event) error {
 		if err != nil {
 			return err
 		}
-		if err = q.InsertJob(ctx, db.InsertJobParams{Kind: "sync_customer", Key: e.Customer, Args: "{}", MaxAttempts: 15, Now: db.Now(), ScheduledAt: db.Now()}); err != nil {
+		if _, err = q.InsertJob(ctx, db.InsertJobParams{Kind: "sync_customer", Key: e.Customer, Args: "{}", MaxAttempts: 15, Now: db.Now(), ScheduledAt: db.Now()}); err != nil {
 			return err
 		}
 		return tx.Commit()

@@ -28,6 +28,7 @@ type jobKind struct {
 
 var jobKinds = [...]jobKind{
 	{billing.SyncCustomer{}.Kind(), "Read a customer from Stripe", "What Stripe says of this customer is not taken over.", true},
+	{billing.FoldCustomer{}.Kind(), "Take over what the events say", "News of this customer wait until Stripe answers.", true},
 	{billing.FindCustomer{}.Kind(), "Find whose event it is", "The customer of this event is not looked for.", true},
 	{crm.SyncContact{}.Kind(), "Update the contact", "The contact is not updated.", true},
 	{crm.SyncTask{}.Kind(), "Open or finish a task", "The task is not opened or finished.", false},
@@ -75,7 +76,7 @@ func stateWords(state string) string {
 // earlier version wrote; what cannot be read of them is told by the key.
 func jobAbout(ctx context.Context, q *db.Queries, j db.Job) (link, error) {
 	switch j.Kind {
-	case billing.SyncCustomer{}.Kind():
+	case billing.SyncCustomer{}.Kind(), billing.FoldCustomer{}.Kind():
 		return stripeLink(ctx, q, j.Key)
 	case billing.FindCustomer{}.Kind():
 		return link{mail.Line(j.Key, maxName), "/admin/events/" + url.PathEscape(j.Key)}, nil

@@ -214,7 +214,7 @@ func (s *Server) syncCustomer(w http.ResponseWriter, r *http.Request) error {
 			return found(err, nobody)
 		}
 		for _, c := range facts.Stripe {
-			if err := queue.InsertAt(ctx, q, billing.SyncCustomer{StripeCustomer: c.ID}, time.Now()); err != nil {
+			if err := queue.Hurry(ctx, q, billing.SyncCustomer{StripeCustomer: c.ID}, time.Now()); err != nil {
 				return err
 			}
 		}
@@ -256,5 +256,5 @@ func mendContact(ctx context.Context, q *db.Queries, f customer.Facts) error {
 		LastPaidAt: c.LastPaidAt.Time}) == *want {
 		return nil
 	}
-	return queue.Insert(ctx, q, crm.SyncContact{Contact: *want})
+	return queue.Hurry(ctx, q, crm.SyncContact{Contact: *want}, time.Now())
 }

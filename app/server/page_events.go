@@ -186,7 +186,7 @@ func (s *Server) replayEvent(w http.ResponseWriter, r *http.Request) error {
 		return s.seeOther(w, r, back, notice{Text: "There is nothing to replay: nothing follows from this event.", Bad: true})
 	}
 	err = s.DB.Tx(ctx, func(q *db.Queries) error {
-		return errors.Join(queue.Insert(ctx, q, job), s.audit(ctx, q, r, "events.replay", e.ID, job.Kind()+" "+job.Key()))
+		return errors.Join(queue.Hurry(ctx, q, job, time.Now()), s.audit(ctx, q, r, "events.replay", e.ID, job.Kind()+" "+job.Key()))
 	})
 	if err != nil {
 		return notStored(fmt.Errorf("replay event %s: %w", e.ID, err))

@@ -1,11 +1,16 @@
--- name: InsertJob :exec
--- Joins the job of this kind and key that waits already: the earlier time and the newer args win. A burst that
--- changes neither writes nothing.
+-- name: InsertJob :one
+-- Joins the job of this kind and key that waits already: the newer args win and, unless it waits after
+-- an error, the earlier time. A burst that changes neither writes nothing, and gives no row.
 INSERT INTO jobs (kind, key, args, state, max_attempts, created_at, scheduled_at)
 VALUES (@kind, @key, @args, 'available', @max_attempts, @now, @scheduled_at)
 ON CONFLICT (kind, key) WHERE state IN ('available', 'retryable')
-DO UPDATE SET args = excluded.args, scheduled_at = min(scheduled_at, excluded.scheduled_at)
-WHERE args <> excluded.args OR scheduled_at > excluded.scheduled_at;
+DO UPDATE SET args = excluded.args,
+  scheduled_at = CASE WHEN state = 'retryable' THEN scheduled_at ELSE min(scheduled_at, excluded.scheduled_at) END
+WHERE args <> excluded.args OR scheduled_at > excluded.scheduled_at OR state = 'retryable'
+RETURNING id, state;
+
+-- name: HurryJob :exec
+UPDATE jobs SET scheduled_at = min(scheduled_at, @at) WHERE id = @id AND state = 'retryable';
 
 -- name: ClaimJobs :many
 -- Due jobs of systems that are not left alone, oldest first, none whose kind and key is being worked on.
