@@ -34,7 +34,7 @@ type DB struct {
 	file   os.FileInfo // what was opened, to notice when another file takes its place
 	writer *sql.DB
 	reader *sql.DB
-	reads  *Queries
+	reads  *statements
 
 	writes  chan *write
 	commits chan struct{} // holds a token when something was committed since the last receive
@@ -74,7 +74,7 @@ func Open(ctx context.Context, path, schema string) (*DB, error) {
 	reader.SetMaxOpenConns(readers)
 	reader.SetMaxIdleConns(readers)
 
-	d := &DB{path: path, writer: writer, reader: reader, reads: New(reader),
+	d := &DB{path: path, writer: writer, reader: reader, reads: newStatements(reader),
 		writes: make(chan *write, maxBatch), commits: make(chan struct{}, 1), closed: make(chan struct{}),
 		folding: make(chan struct{}, 1), folded: make(chan struct{})}
 	if err := d.start(ctx, schema); err != nil {
@@ -153,7 +153,7 @@ func (d *DB) Committed() <-chan struct{} { return d.commits }
 func (d *DB) Commits() uint64 { return d.kept.Load() }
 
 // Read gives the queries outside a transaction, on connections that cannot write.
-func (d *DB) Read() *Queries { return d.reads }
+func (d *DB) Read() *Queries { return New(d.reads) }
 
 // Backup writes a whole copy to a new file at path while others read and write, and checks it.
 func (d *DB) Backup(ctx context.Context, path string) error {
@@ -212,6 +212,7 @@ func (d *DB) Close() error {
 	})
 	<-d.closed
 	<-d.folded
+	d.reads.close()
 	return errors.Join(d.reader.Close(), d.writer.Close())
 }
 

@@ -63,7 +63,8 @@ func (d *DB) hand(w *write) error {
 // writeLoop is the only writer. Whatever waits while one commit is under way goes into the next.
 func (d *DB) writeLoop(conn *sql.Conn) {
 	defer close(d.closed)
-	prepared := &statements{conn: conn, prepared: map[string]*sql.Stmt{}}
+	defer conn.Close()
+	prepared := newStatements(conn)
 	defer prepared.close()
 	q := New(prepared)
 	batch := make([]*write, 0, maxBatch)
@@ -167,54 +168,4 @@ func (w *write) run(ctx context.Context, q *Queries) error {
 func (w *write) call(q *Queries) {
 	defer func() { w.panic = recover() }()
 	w.err = w.fn(q)
-}
-
-// statements is the writer's connection with each statement prepared once: parsing the same SQL
-// again for every event would cost more than running it.
-type statements struct {
-	conn     *sql.Conn
-	prepared map[string]*sql.Stmt
-}
-
-// close lets go of the connection. An open statement would keep SQLite from folding the WAL into the file.
-func (s *statements) close() {
-	for _, stmt := range s.prepared {
-		stmt.Close()
-	}
-	s.conn.Close()
-}
-
-func (s *statements) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
-	if stmt := s.prepared[query]; stmt != nil {
-		return stmt, nil
-	}
-	stmt, err := s.conn.PrepareContext(ctx, query)
-	if err == nil {
-		s.prepared[query] = stmt
-	}
-	return stmt, err
-}
-
-func (s *statements) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	stmt, err := s.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return stmt.ExecContext(ctx, args...)
-}
-
-func (s *statements) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	stmt, err := s.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return stmt.QueryContext(ctx, args...)
-}
-
-func (s *statements) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	stmt, err := s.PrepareContext(ctx, query)
-	if err != nil {
-		return s.conn.QueryRowContext(ctx, query, args...) // gives the same error, in a Row
-	}
-	return stmt.QueryRowContext(ctx, args...)
 }
