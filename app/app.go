@@ -69,7 +69,9 @@ func open(ctx context.Context, c Config, files fs.FS, log *slog.Logger) (*App, e
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	return &App{Config: c, Files: files, DB: d, Log: log, Worker: queue.NewWorker(d, log), CRM: crm.Builtin{DB: d},
+	worker := queue.NewWorker(d, log)
+	worker.Redact = c.Redact
+	return &App{Config: c, Files: files, DB: d, Log: log, Worker: worker, CRM: crm.Builtin{DB: d},
 		Desk: support.Builtin{DB: d}, templates: templates}, nil
 }
 
@@ -91,7 +93,7 @@ func (a *App) join() {
 	queue.HandlePrune(a.Worker)
 	auth.HandleCheckAudit(a.Worker)
 	if c.SMTP != nil {
-		sender := &mail.Sender{DB: a.DB, SMTP: *c.SMTP}
+		sender := &mail.Sender{DB: a.DB, SMTP: *c.SMTP, Redact: c.Redact}
 		queue.Handle(a.Worker, queue.Options{System: "mail"}, sender.Send)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"bursar/app/mail"
 	"bursar/app/queue"
+	"bursar/app/redact"
 	"bursar/app/remote"
 	"bursar/app/server"
 )
@@ -32,6 +33,7 @@ type Config struct {
 	Proxies        []netip.Prefix // in front of us, whose X-Forwarded-For is believed
 	AllowInternal  []string       // host:port that may be called though it is inside, for remote.Options
 	Settings       []server.Setting
+	Redact         redact.Redactor // knows the secrets among the settings
 }
 
 // LoadConfig reads the settings. Its error lists everything that is wrong, each with a hint; what is
@@ -51,6 +53,7 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 		ReportAt:   or("BURSAR_REPORT_AT", "0 7 * * *"),
 		Location:   time.UTC,
 		Settings:   describeSettings(getenv),
+		Redact:     secretsOf(getenv),
 	}
 	c.URL = strings.TrimRight(or("BURSAR_URL", "http://"+c.Addr), "/")
 	var wrong []error

@@ -16,18 +16,19 @@ import (
 // parts and may import all of them.
 var mayImport = map[string][]string{
 	"server":     {"auth", "automation", "billing", "crm", "customer", "db", "mail", "queue", "reconcile", "stripe", "support"},
-	"reconcile":  {"auth", "automation", "billing", "crm", "customer", "db", "mail", "queue", "stripe", "support"},
+	"reconcile":  {"auth", "automation", "billing", "crm", "customer", "db", "mail", "queue", "redact", "stripe", "support"},
 	"billing":    {"automation", "customer", "db", "queue", "stripe"},
 	"automation": {"crm", "customer", "db", "queue", "support"},
 	"crm":        {"db", "queue"},
 	"support":    {"db", "queue"},
-	"mail":       {"db", "queue"},
-	"queue":      {"db"},
+	"mail":       {"db", "queue", "redact"},
+	"queue":      {"db", "redact"},
 	"customer":   {"db"},
 	"auth":       {"db", "queue"},
 	"remote":     {},
+	"redact":     {},
 	"demo":       {"stripe"},
-	"stripe":     {},
+	"stripe":     {"redact"},
 	"db":         {},
 }
 

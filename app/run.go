@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"bursar/app/redact"
 )
 
 // Environment is what a command takes from the outside.
@@ -80,7 +82,7 @@ func Run(ctx context.Context, args []string, env Environment) int {
 		return exitError
 	}
 	chosen.BindTo(ctx, (*context.Context)(nil))
-	return exitCode(chosen.Run(&env), env.Stderr)
+	return exitCode(secretsOf(env.Getenv).Error(chosen.Run(&env)), env.Stderr)
 }
 
 func exitCode(err error, stderr io.Writer) int {
@@ -117,7 +119,7 @@ func (e *Environment) open(ctx context.Context, level slog.Level) (*App, error) 
 }
 
 func (e *Environment) logger(level slog.Level) *slog.Logger {
-	return slog.New(slog.NewTextHandler(e.Stderr, &slog.HandlerOptions{Level: level}))
+	return slog.New(redact.Handler{Redactor: secretsOf(e.Getenv), Next: slog.NewTextHandler(e.Stderr, &slog.HandlerOptions{Level: level})})
 }
 
 func (e *Environment) printf(format string, args ...any) { fmt.Fprintf(e.Stdout, format, args...) }

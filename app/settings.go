@@ -3,7 +3,9 @@ package app
 import (
 	"strings"
 
+	"bursar/app/redact"
 	"bursar/app/server"
+	"bursar/app/stripe"
 )
 
 // known are all settings, for the page that shows them. LoadConfig reads them.
@@ -42,6 +44,38 @@ func describeSettings(getenv func(string) string) []server.Setting {
 		list = append(list, s)
 	}
 	return list
+}
+
+// secretsOf takes the values of the secret settings out of texts, and whatever else looks like a secret.
+func secretsOf(getenv func(string) string) redact.Redactor {
+	var secrets []string
+	for _, k := range known {
+		if value := strings.TrimSpace(getenv(k.name)); k.secret && value != "" {
+			secrets = append(secrets, value)
+			for part := range strings.SplitSeq(value, ",") {
+				secrets = append(secrets, strings.TrimSpace(part))
+			}
+		}
+	}
+	return redact.New(secrets...)
+}
+
+// describeStripeKey says what a key may do, as far as its form tells.
+func describeStripeKey(key string) string {
+	mode := "test mode"
+	if stripe.Livemode(key) {
+		mode = "live mode"
+	}
+	switch {
+	case key == "":
+		return "events only; with STRIPE_API_KEY Bursar also asks Stripe itself"
+	case strings.HasPrefix(key, "rk_"):
+		return "restricted key, " + mode + "; it may do what was ticked for it in Stripe, and Bursar only reads with it"
+	}
+	return "secret key, " + mode + `
+           WARNING: this key may do everything in the account: refund, pay out, delete. Bursar only reads with it.
+           In Stripe under Developers, API keys, create a restricted key with Read for Customers, Subscriptions,
+           Invoices, Charges, Refunds, Disputes, Checkout Sessions, Products and Events. Set it as STRIPE_API_KEY, then roll this one.`
 }
 
 // mask keeps the last four characters of a secret, or of each of several, where that leaves enough hidden.

@@ -14,6 +14,7 @@ import (
 
 	"bursar/app/db"
 	"bursar/app/queue"
+	"bursar/app/redact"
 )
 
 // maxError is in characters: what is kept of a server's words.
@@ -21,8 +22,9 @@ const maxError = 500
 
 // Sender sends stored mails.
 type Sender struct {
-	DB   *db.DB
-	SMTP SMTP
+	DB     *db.DB
+	SMTP   SMTP
+	Redact redact.Redactor // of what servers say
 }
 
 // Send is the job send_mail. A mail that was sent is not sent again; if the process dies between the
@@ -42,6 +44,7 @@ func (s *Sender) Send(ctx context.Context, args SendArgs) error {
 	}
 	outcome := db.SaveMailOutcomeParams{ID: m.ID}
 	left, err := s.SMTP.send(ctx, m)
+	left, err = s.Redact.Error(left), s.Redact.Error(err)
 	var refused *refusedError
 	switch {
 	case err == nil:

@@ -17,7 +17,7 @@ func (w *Worker) work(ctx context.Context, job db.Job) {
 	if !known {
 		err = Discard(fmt.Errorf("no part of this Bursar does jobs of kind %q; it was stored by another version", job.Kind))
 	} else {
-		err = w.attempt(ctx, h, job)
+		err = w.clean(w.attempt(ctx, h, job))
 	}
 	if err != nil {
 		w.Log.Warn("job failed", "job", job.ID, "kind", job.Kind, "key", job.Key, "attempt", job.Attempt, "error", err)
@@ -42,6 +42,15 @@ func (w *Worker) work(ctx context.Context, job db.Job) {
 		case <-time.After(pollInterval):
 		}
 	}
+}
+
+// clean takes out secrets that another system's words repeat, before they are stored or logged.
+func (w *Worker) clean(err error) error {
+	var sys *systemError
+	if errors.As(err, &sys) {
+		sys.error = w.Redact.Error(sys.error) // the circuit keeps its text alone
+	}
+	return w.Redact.Error(err)
 }
 
 func (w *Worker) attempt(ctx context.Context, h handler, job db.Job) (err error) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bursar/app/db"
+	"bursar/app/redact"
 )
 
 const (
@@ -29,8 +30,9 @@ type Options struct {
 
 // Worker runs the jobs of the kinds that have a handler.
 type Worker struct {
-	DB  *db.DB
-	Log *slog.Logger
+	DB     *db.DB
+	Log    *slog.Logger
+	Redact redact.Redactor // of the errors that are stored
 
 	handlers map[string]handler
 	free     chan struct{} // a token for each slot not in use

@@ -15,6 +15,7 @@ import (
 	"bursar/app/db"
 	"bursar/app/mail"
 	"bursar/app/queue"
+	"bursar/app/redact"
 	"bursar/app/stripe"
 	"bursar/app/support"
 )
@@ -148,7 +149,7 @@ func (c *comparison) compare(ctx context.Context) error {
 func (c *comparison) finish(ctx context.Context, incomplete error) error {
 	state, text := "complete", ""
 	if incomplete != nil {
-		state, text = "incomplete", incomplete.Error()
+		state, text = "incomplete", redact.Redactor{}.Text(incomplete.Error())
 	}
 	err := c.DB.Tx(ctx, func(q *db.Queries) error {
 		if state == "complete" {

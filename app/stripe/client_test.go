@@ -43,7 +43,7 @@ func TestStateFailures(t *testing.T) {
 		{"too many requests", answer(429, `{"error":{"type":"invalid_request_error","code":"rate_limit","message":"Slow down"}}`, "Retry-After", "7", "Request-Id", "req_9"),
 			Error{Kind: ErrRateLimited, Status: 429, RetryAfter: 7 * time.Second, RequestID: "req_9", Message: "Slow down"}},
 		{"wrong key, repeated in the text", answer(401, `{"error":{"type":"invalid_request_error","message":"Invalid API Key provided: `+testKey+`"}}`),
-			Error{Kind: ErrUnauthorized, Status: 401, Message: "Invalid API Key provided: [key]"}},
+			Error{Kind: ErrUnauthorized, Status: 401, Message: "Invalid API Key provided: [secret]"}},
 		{"missing permission", answer(403, `{"error":{"type":"invalid_request_error","message":"Having the 'rak_customer_read' permission would allow this"}}`),
 			Error{Kind: ErrUnauthorized, Status: 403, Message: "Having the 'rak_customer_read' permission would allow this"}},
 		{"no such customer", answer(404, `{"error":{"type":"invalid_request_error","code":"resource_missing","message":"No such customer: 'cus_1'"}}`),

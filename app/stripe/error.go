@@ -7,10 +7,11 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	stripego "github.com/stripe/stripe-go/v76"
+
+	"bursar/app/redact"
 )
 
 // The kinds of failure of a call to Stripe, to be told apart with errors.Is.
@@ -92,13 +93,8 @@ func (c *Client) answerError(answer *stripego.Error) error {
 	return e
 }
 
-// redact takes the key out of a text that repeats it.
-func (c *Client) redact(text string) string {
-	if c.key == "" {
-		return text
-	}
-	return strings.ReplaceAll(text, c.key, "[key]")
-}
+// redact takes secrets out of a text: an answer may repeat the key it was asked with.
+func (c *Client) redact(text string) string { return redact.New(c.key).Text(text) }
 
 // retryAfter reads the header in its form of whole seconds, the one Stripe sends.
 func retryAfter(h http.Header) time.Duration {
