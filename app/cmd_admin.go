@@ -32,29 +32,6 @@ func (c userAddCmd) Run(ctx context.Context, env *Environment) error {
 	return nil
 }
 
-type apikeyCmd struct {
-	Add apikeyAddCmd `cmd:"" help:"Add a key for a program. Prints it once."`
-}
-
-type apikeyAddCmd struct {
-	Name string `arg:"" help:"What the key is for, like website."`
-}
-
-func (c apikeyAddCmd) Run(ctx context.Context, env *Environment) error {
-	a, err := env.open(ctx, slog.LevelError)
-	if err != nil {
-		return err
-	}
-	defer a.Close()
-	key, err := auth.AddAPIKey(ctx, a.DB, c.Name)
-	if err != nil {
-		return err
-	}
-	env.printf("%s\n", key)
-	env.hint("This key is shown once. Send it as: Authorization: Bearer KEY. The API is described at %s/api/v1/openapi.json", a.Config.URL)
-	return nil
-}
-
 type backupCmd struct {
 	File string `arg:"" help:"New file to write; an existing one is left alone."`
 }

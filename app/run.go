@@ -47,7 +47,7 @@ type commands struct {
 	Mail      mailCmd      `cmd:"" help:"List and show the mails in the outbox."`
 	Audit     auditCmd     `cmd:"" help:"List who did what, and check that nobody changed it."`
 	User      userCmd      `cmd:"" help:"Add the people who may sign in."`
-	Apikey    apikeyCmd    `cmd:"" help:"Add keys for the product API."`
+	Apikey    apikeyCmd    `cmd:"" help:"Add, list and revoke keys for the product API."`
 	Backup    backupCmd    `cmd:"" help:"Write a checked copy of the whole file, while Bursar runs."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }

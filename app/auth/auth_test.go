@@ -104,7 +104,7 @@ func TestASignInLinkIsStoredAsAHashForTwoDays(t *testing.T) {
 func TestAnAPIKeyIsShownOnce(t *testing.T) {
 	t.Parallel()
 	d := newDB(t)
-	key, err := auth.AddAPIKey(t.Context(), d, "shop")
+	key, err := auth.AddAPIKey(t.Context(), d, "shop", auth.ScopeWrite, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,11 +117,16 @@ func TestAnAPIKeyIsShownOnce(t *testing.T) {
 	if sum := sha256.Sum256([]byte(key)); !bytes.Equal(stored, sum[:]) || !strings.HasPrefix(key, prefix) || len(prefix) != 10 {
 		t.Errorf("stored are %q and %x", prefix, stored)
 	}
-	if _, err := auth.AddAPIKey(t.Context(), d, "shop"); !errors.Is(err, auth.ErrExists) {
+	if _, err := auth.AddAPIKey(t.Context(), d, "shop", auth.ScopeWrite, time.Time{}); !errors.Is(err, auth.ErrExists) {
 		t.Errorf("the name again: %v", err)
 	}
+	var audited string
+	query(t, d, "SELECT actor || ' ' || action || ' ' || target || ' ' || after FROM audit", &audited)
+	if !strings.HasSuffix(audited, " on the command line apikeys.add API key 1 write") {
+		t.Errorf("the audit has %q", audited)
+	}
 	for _, name := range []string{"", " shop", strings.Repeat("x", 101)} {
-		if _, err := auth.AddAPIKey(t.Context(), d, name); !errors.Is(err, auth.ErrInvalid) {
+		if _, err := auth.AddAPIKey(t.Context(), d, name, auth.ScopeWrite, time.Time{}); !errors.Is(err, auth.ErrInvalid) {
 			t.Errorf("the name %q: %v", name, err)
 		}
 	}
@@ -130,7 +135,7 @@ func TestAnAPIKeyIsShownOnce(t *testing.T) {
 func TestCheckAPIKey(t *testing.T) {
 	t.Parallel()
 	d := newDB(t)
-	key, err := auth.AddAPIKey(t.Context(), d, "shop")
+	key, err := auth.AddAPIKey(t.Context(), d, "shop", auth.ScopeWrite, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,10 +162,61 @@ func TestCheckAPIKey(t *testing.T) {
 	}
 }
 
+func TestRequirement57AKeyThatExpiredOrWasRevokedIsLikeNone(t *testing.T) {
+	t.Parallel()
+	d := newDB(t)
+	add := func(name string, expires time.Time) string {
+		t.Helper()
+		key, err := auth.AddAPIKey(t.Context(), d, name, auth.ScopeRead, expires)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	revoke := func(id int64) {
+		t.Helper()
+		err := d.Tx(t.Context(), func(q *db.Queries) error {
+			_, err := auth.RevokeAPIKey(t.Context(), q, id)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	good, expired, revoked := add("good", time.Now().Add(time.Hour)), add("expired", time.Now().Add(-time.Millisecond)), add("shop", time.Time{})
+	for range 2 { // pressed twice
+		revoke(3)
+	}
+	again := add("shop", time.Time{}) // the name is free, as it must be to change a key that leaked
+	for _, row := range []struct {
+		name, key, state string
+		want             error
+	}{
+		{"good", good, "active", nil}, {"expired", expired, "expired", auth.ErrUnauthorized},
+		{"revoked", revoked, "revoked", auth.ErrUnauthorized}, {"the new one of that name", again, "active", nil},
+	} {
+		got, err := auth.CheckAPIKey(t.Context(), d, row.key)
+		if !errors.Is(err, row.want) || err == nil && got.Scope != "read" || err != nil && got.ID != 0 {
+			t.Errorf("%s: %+v, %v", row.name, got, err)
+		}
+	}
+	list, err := d.Read().ListAPIKeys(t.Context())
+	if err != nil || len(list) != 4 || auth.KeyState(list[0]) != "expired" || auth.KeyState(list[1]) != "active" || auth.KeyState(list[3]) != "revoked" {
+		t.Errorf("the list is %+v, %v", list, err)
+	}
+	err = d.Tx(t.Context(), func(q *db.Queries) error {
+		_, err := auth.RevokeAPIKey(t.Context(), q, 99)
+		return err
+	})
+	if !errors.Is(err, db.ErrNoRows) {
+		t.Errorf("one that is not there: %v", err)
+	}
+}
+
 func TestTheLastUseIsWrittenOnceAnHour(t *testing.T) {
 	t.Parallel()
 	d := newDB(t)
-	key, err := auth.AddAPIKey(t.Context(), d, "shop")
+	key, err := auth.AddAPIKey(t.Context(), d, "shop", auth.ScopeWrite, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,11 +255,11 @@ func TestTheLastUseIsWrittenOnceAnHour(t *testing.T) {
 func TestAProgramMayReadWhileNothingCanBeWritten(t *testing.T) {
 	t.Parallel()
 	d := newDB(t)
-	key, err := auth.AddAPIKey(t.Context(), d, "shop")
+	key, err := auth.AddAPIKey(t.Context(), d, "shop", auth.ScopeWrite, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Read().APIKeyByHash(t.Context(), nil); !errors.Is(err, db.ErrNoRows) { // the connection that reads is open
+	if _, err := d.Read().APIKeyByHash(t.Context(), nil, db.Now()); !errors.Is(err, db.ErrNoRows) { // the connection that reads is open
 		t.Fatal(err)
 	}
 	if err := os.Rename(d.Path(), d.Path()+".away"); err != nil {

@@ -10,24 +10,6 @@ import (
 	"database/sql"
 )
 
-const aPIKeyByHash = `-- name: APIKeyByHash :one
-SELECT id, name, prefix, hash, created_at, last_used_at FROM api_keys WHERE hash = ?
-`
-
-func (q *Queries) APIKeyByHash(ctx context.Context, hash []byte) (ApiKey, error) {
-	row := q.db.QueryRowContext(ctx, aPIKeyByHash, hash)
-	var i ApiKey
-	err := row.Scan(
-		&i.ID,
-		&i.Name,
-		&i.Prefix,
-		&i.Hash,
-		&i.CreatedAt,
-		&i.LastUsedAt,
-	)
-	return i, err
-}
-
 const countOtherOwners = `-- name: CountOtherOwners :one
 SELECT COUNT(*) FROM users WHERE role = 'owner' AND disabled_at = 0 AND password_hash <> '' AND id <> ?1
 `
@@ -97,31 +79,6 @@ func (q *Queries) DeleteUnusedLinks(ctx context.Context, userID sql.NullInt64) e
 	return err
 }
 
-const insertAPIKey = `-- name: InsertAPIKey :execrows
-INSERT INTO api_keys (name, prefix, hash, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING
-`
-
-type InsertAPIKeyParams struct {
-	Name      string
-	Prefix    string
-	Hash      []byte
-	CreatedAt Time
-}
-
-// Zero rows: there is a key of this name.
-func (q *Queries) InsertAPIKey(ctx context.Context, arg InsertAPIKeyParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertAPIKey,
-		arg.Name,
-		arg.Prefix,
-		arg.Hash,
-		arg.CreatedAt,
-	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
 const insertSession = `-- name: InsertSession :exec
 INSERT INTO sessions (token_hash, user_id, address, browser, created_at, seen_at, confirmed_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 `
@@ -179,40 +136,6 @@ func (q *Queries) InsertUser(ctx context.Context, email string, role string, cre
 	var id int64
 	err := row.Scan(&id)
 	return id, err
-}
-
-const listAPIKeys = `-- name: ListAPIKeys :many
-SELECT id, name, prefix, hash, created_at, last_used_at FROM api_keys ORDER BY name
-`
-
-func (q *Queries) ListAPIKeys(ctx context.Context) ([]ApiKey, error) {
-	rows, err := q.db.QueryContext(ctx, listAPIKeys)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ApiKey
-	for rows.Next() {
-		var i ApiKey
-		if err := rows.Scan(
-			&i.ID,
-			&i.Name,
-			&i.Prefix,
-			&i.Hash,
-			&i.CreatedAt,
-			&i.LastUsedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const listPeople = `-- name: ListPeople :many
@@ -336,15 +259,6 @@ func (q *Queries) SignInLinkByHash(ctx context.Context, tokenHash []byte, now Ti
 	var i SignInLinkByHashRow
 	err := row.Scan(&i.UserID, &i.Email, &i.Role)
 	return i, err
-}
-
-const touchAPIKey = `-- name: TouchAPIKey :exec
-UPDATE api_keys SET last_used_at = ?1 WHERE id = ?2
-`
-
-func (q *Queries) TouchAPIKey(ctx context.Context, now Time, iD int64) error {
-	_, err := q.db.ExecContext(ctx, touchAPIKey, now, iD)
-	return err
 }
 
 const touchSession = `-- name: TouchSession :exec

@@ -13,7 +13,10 @@ type ApiKey struct {
 	Name       string
 	Prefix     string
 	Hash       []byte
+	Scope      string
 	CreatedAt  Time
+	ExpiresAt  Time
+	RevokedAt  Time
 	LastUsedAt Time
 }
 

@@ -1,11 +1,15 @@
 package server
 
-import "bursar/app/auth"
+import (
+	"slices"
+
+	"bursar/app/auth"
+)
 
 // adminRoutes are the pages. What somebody may not open is not in their menu either (navigation), but
 // this table is what decides.
 func (s *Server) adminRoutes() []Route {
-	return append([]Route{
+	return slices.Concat([]Route{
 		{"GET", "/{$}", Public, s.home},
 		{"GET", "/assets/{name}", Public, s.serveAsset},
 
@@ -57,5 +61,8 @@ func (s *Server) adminRoutes() []Route {
 		{"POST", "/admin/people/{id}/enable", may(auth.ManagePeople), s.enableUser},
 
 		{"GET", "/admin/settings", may(auth.ManageSettings), s.settingsPage},
-	}, s.confirmRoutes()...)
+	},
+		s.confirmRoutes(),
+		s.programRoutes(),
+	)
 }

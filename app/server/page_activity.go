@@ -51,6 +51,12 @@ func (e auditEntry) What() string {
 		return "disable"
 	case "people.enable":
 		return "enable"
+	case "apikeys.add":
+		return "make the"
+	case "apikeys.revoke":
+		return "revoke the"
+	case "file.backup":
+		return "back up to"
 	case "customers.sync":
 		return "sync"
 	case "events.replay":

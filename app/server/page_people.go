@@ -15,7 +15,7 @@ import (
 type peoplePage struct {
 	page
 	People   []person
-	Programs []db.ApiKey
+	Programs []program
 	Roles    []auth.Role
 	Link     string // to hand over, shown once
 	For      string // whose it is
@@ -41,9 +41,12 @@ func (s *Server) showPeople(w http.ResponseWriter, r *http.Request, status int, 
 	if err != nil {
 		return fmt.Errorf("list people: %w", err)
 	}
-	p.Programs, err = s.DB.Read().ListAPIKeys(r.Context())
+	keys, err := s.DB.Read().ListAPIKeys(r.Context())
 	if err != nil {
 		return fmt.Errorf("list API keys: %w", err)
+	}
+	for _, key := range keys {
+		p.Programs = append(p.Programs, program{key})
 	}
 	p.page, p.Roles = s.page(w, r, "People"), auth.Roles()
 	for _, row := range users {
@@ -95,7 +98,7 @@ func (s *Server) changeRole(w http.ResponseWriter, r *http.Request) error {
 	return s.changePerson(w, r, "people.role", func(ctx context.Context, q *db.Queries, id int64) (change, error) {
 		before, err := auth.SetRole(ctx, q, id, role)
 		undo := action{"Undo", fmt.Sprintf("/admin/people/%d/role?role=%s", id, before.Role)}
-		return change{before.Email, before.Role + " to " + string(role),
+		return change{before.Email, before.Role, string(role),
 			notice{Text: before.Email + " now has the role " + string(role) + " and signs in again.", Undo: &undo}}, err
 	})
 }
@@ -104,21 +107,21 @@ func (s *Server) disableUser(w http.ResponseWriter, r *http.Request) error {
 	return s.changePerson(w, r, "people.disable", func(ctx context.Context, q *db.Queries, id int64) (change, error) {
 		user, err := auth.Disable(ctx, q, id)
 		undo := action{"Undo", fmt.Sprintf("/admin/people/%d/enable", id)}
-		return change{user.Email, "", notice{Text: user.Email + " is signed out and cannot sign in any more.", Undo: &undo}}, err
+		return change{user.Email, "", "", notice{Text: user.Email + " is signed out and cannot sign in any more.", Undo: &undo}}, err
 	})
 }
 
 func (s *Server) enableUser(w http.ResponseWriter, r *http.Request) error {
 	return s.changePerson(w, r, "people.enable", func(ctx context.Context, q *db.Queries, id int64) (change, error) {
 		user, err := auth.Enable(ctx, q, id)
-		return change{user.Email, "", notice{Text: user.Email + " can sign in again, with the password they had."}}, err
+		return change{user.Email, "", "", notice{Text: user.Email + " can sign in again, with the password they had."}}, err
 	})
 }
 
 // change is what became of somebody: for the audit, and for the page.
 type change struct {
-	email, detail string
-	notice        notice
+	email, before, after string
+	notice               notice
 }
 
 // changePerson does something to the person in the path, and writes down who did.
@@ -133,7 +136,9 @@ func (s *Server) changePerson(w http.ResponseWriter, r *http.Request, name strin
 		if done, err = fn(r.Context(), q, id); err != nil {
 			return err
 		}
-		return s.audit(r.Context(), q, r, name, done.email, done.detail)
+		e := s.entry(r, name, done.email, "")
+		e.Before, e.After = done.before, done.after
+		return auth.Audit(r.Context(), q, e)
 	})
 	switch {
 	case errors.Is(err, auth.ErrLastOwner):

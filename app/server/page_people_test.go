@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"bursar/app/auth"
 	"bursar/app/db"
@@ -16,7 +17,7 @@ import (
 func TestPeople(t *testing.T) {
 	t.Parallel()
 	a := newAdmin(t)
-	_, err := auth.AddAPIKey(t.Context(), a.DB, "shop <script>")
+	_, err := auth.AddAPIKey(t.Context(), a.DB, "shop <script>", auth.ScopeWrite, time.Time{})
 	check(t, err)
 	status, body := a.get(auth.Owner, "/admin/people")
 	for _, want := range []string{"owner@example.com <span class=\"quiet small\">you</span>", "finance@example.com", "support@example.com", "shop &lt;script&gt;", "bsk_"} {

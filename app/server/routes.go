@@ -136,14 +136,28 @@ func (s *Server) allow(w *response, r *http.Request, a Access) (*http.Request, e
 	return s.allowPerson(w, r, a)
 }
 
+// allowProgram lets in who has an API key: to ask, one that may read, and to change, one that may write.
+// A key that expired or was revoked is like one that never was.
 func (s *Server) allowProgram(w http.ResponseWriter, r *http.Request) error {
 	key, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	_, err := auth.CheckAPIKey(r.Context(), s.DB, key)
+	row, err := auth.CheckAPIKey(r.Context(), s.DB, key)
 	if errors.Is(err, auth.ErrUnauthorized) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="bursar"`)
 		return &HTTPError{Code: http.StatusUnauthorized, Msg: "send an API key: Authorization: Bearer bsk_…", Err: err}
 	}
-	return err
+	if err != nil || auth.Scope(row.Scope).May(scopeOf(r.Method)) {
+		return err
+	}
+	err = s.auditDenied(r, auth.Entry{Actor: auth.KeyTarget(row.ID), Detail: row.Name})
+	return &HTTPError{Code: http.StatusForbidden, Msg: "this API key may only read; bursar apikey add NAME --scope write makes one that may do this", Err: err}
+}
+
+// scopeOf is what a key must be good for to use a method.
+func scopeOf(method string) auth.Scope {
+	if method == http.MethodGet || method == http.MethodHead {
+		return auth.ScopeRead
+	}
+	return auth.ScopeWrite
 }
 
 // isLocal says that the request comes from this machine, and not through a proxy on it.

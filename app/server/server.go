@@ -49,6 +49,7 @@ type Server struct {
 	metrics     *metrics
 	gate        *auth.Gate
 	wrongs      *rate.Limiter // of audit rows about wrong sign-ins
+	denials     denials
 	pages       *pages
 	bodies      sync.Pool // *bytes.Buffer, for the webhook
 	figures     figuresCache

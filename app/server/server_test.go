@@ -80,7 +80,7 @@ func startIn(t *testing.T, dir string, secrets ...string) *fixture {
 	b.Handle(f.worker)
 	support.Handle(f.worker, desk)
 	crm.Handle(f.worker, d, crm.Builtin{DB: d})
-	f.key, err = auth.AddAPIKey(t.Context(), d, "shop")
+	f.key, err = auth.AddAPIKey(t.Context(), d, "shop", auth.ScopeWrite, time.Time{})
 	check(t, err)
 
 	ts := httptest.NewUnstartedServer(nil)

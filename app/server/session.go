@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"bursar/app/auth"
-	"bursar/app/db"
 	"bursar/app/mail"
 )
 
@@ -41,9 +40,7 @@ func (s *Server) allowPerson(w *response, r *http.Request, a Access) (*http.Requ
 	if a.admits(user.Role) {
 		return r, nil
 	}
-	denied := s.entry(r, r.Method+" "+r.Pattern[strings.Index(r.Pattern, "/"):], r.URL.Path, "")
-	denied.Outcome = auth.Denied
-	err = s.DB.Tx(r.Context(), func(q *db.Queries) error { return auth.Audit(r.Context(), q, denied) })
+	err = s.auditDenied(r, auth.Entry{Actor: user.Email, Role: user.Role})
 	return r, &HTTPError{Code: http.StatusForbidden, Msg: "your role, " + string(user.Role) + ", may not do this; an owner can give you another one under People", Err: err}
 }
 

@@ -69,16 +69,3 @@ DELETE FROM sessions WHERE user_id = ?;
 
 -- name: DeleteOldSessions :exec
 DELETE FROM sessions WHERE created_at <= @begun_before OR seen_at <= @idle_since;
-
--- name: InsertAPIKey :execrows
--- Zero rows: there is a key of this name.
-INSERT INTO api_keys (name, prefix, hash, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING;
-
--- name: APIKeyByHash :one
-SELECT * FROM api_keys WHERE hash = ?;
-
--- name: ListAPIKeys :many
-SELECT * FROM api_keys ORDER BY name;
-
--- name: TouchAPIKey :exec
-UPDATE api_keys SET last_used_at = @now WHERE id = @id;

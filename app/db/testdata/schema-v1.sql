@@ -471,9 +471,13 @@ END;
 
 CREATE TABLE api_keys (
   id           INTEGER PRIMARY KEY,
-  name         TEXT    NOT NULL UNIQUE,
+  name         TEXT    NOT NULL,
   prefix       TEXT    NOT NULL,                      -- the first characters, to recognise it by
   hash         BLOB    NOT NULL UNIQUE,               -- SHA-256 of the whole key
+  scope        TEXT    NOT NULL CHECK (scope IN ('read', 'write')), -- write may read too
   created_at   INTEGER NOT NULL,
+  expires_at   INTEGER NOT NULL DEFAULT 0,
+  revoked_at   INTEGER NOT NULL DEFAULT 0,
   last_used_at INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+CREATE UNIQUE INDEX api_keys_name ON api_keys (name) WHERE revoked_at = 0;
