@@ -15,6 +15,7 @@ import (
 	"bursar/app/crm"
 	"bursar/app/db"
 	"bursar/app/mail"
+	"bursar/app/money"
 	"bursar/app/queue"
 	"bursar/app/reconcile"
 	"bursar/app/server"
@@ -29,6 +30,7 @@ type App struct {
 	DB         *db.DB
 	Worker     *queue.Worker
 	Billing    *billing.Billing
+	Money      *money.Money
 	CRM        crm.CRM
 	Desk       support.Desk
 	Reconciler *reconcile.Reconciler
@@ -83,10 +85,15 @@ func (a *App) join() {
 		client = stripe.New(c.StripeKey, c.StripeBase)
 	}
 	a.Billing = &billing.Billing{DB: a.DB, Stripe: client, Live: stripe.Livemode(c.StripeKey), Plans: c.Plans}
+	a.Money = &money.Money{DB: a.DB, Caps: c.RefundCaps}
+	if c.ActionsKey != "" {
+		a.Money.Stripe = stripe.NewActions(c.ActionsKey, c.StripeBase)
+	}
 	a.Reconciler = &reconcile.Reconciler{DB: a.DB, Stripe: client, CRM: a.CRM, Desk: a.Desk, Templates: a.templates,
 		To: c.ReportTo, Send: c.SMTP != nil && len(c.ReportTo) > 0, URL: c.URL, Location: c.Location}
 
 	a.Billing.Handle(a.Worker)
+	a.Money.Handle(a.Worker)
 	crm.Handle(a.Worker, a.DB, a.CRM)
 	support.Handle(a.Worker, a.Desk)
 	a.Reconciler.Handle(a.Worker)

@@ -121,6 +121,7 @@ func demoConfig(dir, addr, api string, company *demo.Company) (Config, error) {
 		"BURSAR_DB": filepath.Join(dir, "demo.db"), "BURSAR_ADDR": addr, "BURSAR_URL": "http://" + addr,
 		"BURSAR_PLANS": strings.Join(plans, ","), "BURSAR_REPORT_TO": server.DemoEmail(auth.Owner),
 		"STRIPE_WEBHOOK_SECRET": "whsec_" + rand.Text(), "STRIPE_API_KEY": "sk_test_" + rand.Text(), "STRIPE_API_BASE": api,
+		"STRIPE_ACTIONS_KEY": "rk_test_" + rand.Text(),
 	}
 	return LoadConfig(func(name string) string { return settings[name] })
 }

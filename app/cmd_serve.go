@@ -105,7 +105,7 @@ func (a *App) Serve(ctx context.Context, listener net.Listener) error {
 }
 
 func (a *App) newServer() (*server.Server, error) {
-	return server.New(server.Config{DB: a.DB, Billing: a.Billing, Desk: a.Desk, Secrets: a.Config.WebhookSecrets,
+	return server.New(server.Config{DB: a.DB, Billing: a.Billing, Desk: a.Desk, Money: a.Money, Secrets: a.Config.WebhookSecrets,
 		Version: version(), Log: a.Log, Files: a.Files, Location: a.Config.Location, URL: a.Config.URL,
 		Proxies: a.Config.Proxies, Settings: a.Config.Settings, Demo: a.Demo})
 }

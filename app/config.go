@@ -11,10 +11,12 @@ import (
 	_ "time/tzdata" // BURSAR_TIMEZONE works in a container without zone files
 
 	"bursar/app/mail"
+	"bursar/app/money"
 	"bursar/app/queue"
 	"bursar/app/redact"
 	"bursar/app/remote"
 	"bursar/app/server"
+	"bursar/app/stripe"
 )
 
 // Config is what the environment says, checked.
@@ -25,6 +27,8 @@ type Config struct {
 	Location       *time.Location
 	WebhookSecrets []string // current, previous; only serve needs them
 	StripeKey      string
+	ActionsKey     string // "" means that nothing is done with money
+	RefundCaps     money.Caps
 	StripeBase     string            // "" is Stripe's
 	Plans          map[string]string // price_… or prod_… to plan name
 	SMTP           *mail.SMTP        // nil: mail stays in the outbox
@@ -49,6 +53,7 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 		DB:         or("BURSAR_DB", "bursar.db"),
 		Addr:       or("BURSAR_ADDR", "127.0.0.1:8080"),
 		StripeKey:  or("STRIPE_API_KEY", ""),
+		ActionsKey: or("STRIPE_ACTIONS_KEY", ""),
 		StripeBase: or("STRIPE_API_BASE", ""),
 		ReportAt:   or("BURSAR_REPORT_AT", "0 7 * * *"),
 		Location:   time.UTC,
@@ -71,6 +76,9 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 		check("STRIPE_API_BASE", checkURL(c.StripeBase))
 	}
 	check("STRIPE_API_KEY", checkStripeKey(c.StripeKey))
+	check("STRIPE_ACTIONS_KEY", checkActionsKey(c.ActionsKey, c.StripeKey))
+	c.RefundCaps, err = money.ParseCaps(or("BURSAR_REFUND_CAP", money.DefaultCaps))
+	check("BURSAR_REFUND_CAP", err)
 	c.WebhookSecrets, err = parseSecrets(or("STRIPE_WEBHOOK_SECRET", ""))
 	check("STRIPE_WEBHOOK_SECRET", err)
 	c.Proxies, err = parseProxies(or("BURSAR_TRUSTED_PROXIES", ""))
@@ -125,6 +133,19 @@ func checkStripeKey(key string) error {
 		return errors.New("this is a publishable key; make a restricted key (rk_…) with read access in Stripe under Developers, API keys")
 	}
 	return errors.New("it is not a Stripe key; make a restricted key (rk_…) with read access in Stripe under Developers, API keys")
+}
+
+// checkActionsKey refuses a key that would act in another mode than what the pages show.
+func checkActionsKey(key, readKey string) error {
+	switch {
+	case key == "":
+		return nil
+	case !strings.HasPrefix(key, "rk_") && !strings.HasPrefix(key, "sk_"):
+		return errors.New("it is not a Stripe key; make a restricted key (rk_…) in Stripe under Developers, API keys; the README lists what to tick")
+	case readKey != "" && stripe.Livemode(key) != stripe.Livemode(readKey):
+		return errors.New("one of STRIPE_API_KEY and STRIPE_ACTIONS_KEY is a live key and the other a test key; take both from the same mode")
+	}
+	return nil
 }
 
 func parseSecrets(list string) ([]string, error) {

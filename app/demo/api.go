@@ -134,6 +134,9 @@ func (s *Stripe) run(c *call, key, requestID string, fault APIFault) (out reply,
 	if err != nil {
 		return failure(err), !beforeWork(err)
 	}
+	if fault.Kind == BrokenAfter {
+		return failure(broken), true
+	}
 	return success(result), true
 }
 

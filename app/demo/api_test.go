@@ -179,6 +179,10 @@ func writeEverything(t *testing.T, w *world) {
 	}
 	must[*stripe.Refund](t)(api.Refunds.New(&stripe.RefundParams{Charge: stripe.String(w.refunded.Charge), Amount: stripe.Int64(100)}))
 	must[*stripe.Refund](t)(api.Refunds.Update(w.refund, &stripe.RefundParams{Metadata: map[string]string{"action_id": "7"}}))
+	if ch := must[*stripe.Charge](t)(api.Charges.Update(w.refunded.Charge, &stripe.ChargeParams{ReceiptEmail: stripe.String("yen@example.com")})); ch.ReceiptEmail != "yen@example.com" {
+		t.Errorf("the receipt went to %q", ch.ReceiptEmail)
+	}
+	must[*stripe.Invoice](t)(api.Invoices.SendInvoice(w.unpaid, nil))
 	must[*stripe.Invoice](t)(api.Invoices.MarkUncollectible(w.unpaid, nil))
 	must[*stripe.Invoice](t)(api.Invoices.Pay(w.unpaid, &stripe.InvoicePayParams{PaidOutOfBand: stripe.Bool(true)}))
 	must[*stripe.Invoice](t)(api.Invoices.VoidInvoice(w.bad.Invoice, nil))

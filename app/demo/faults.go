@@ -10,8 +10,8 @@ import (
 // FaultKind is a way in which an API call goes wrong.
 type FaultKind int
 
-// The faults. After RateLimited, ServerError and Hang nothing was done; after Empty, Drop
-// and HalfBody the work was done and only the answer is lost.
+// The faults. After RateLimited, ServerError and Hang nothing was done; after Empty, Drop,
+// HalfBody and BrokenAfter the work was done and only the answer is lost.
 const (
 	noFault     FaultKind = iota
 	RateLimited           // 429 with Retry-After
@@ -20,6 +20,7 @@ const (
 	Empty                 // 200 with {}
 	Drop                  // the connection is cut
 	HalfBody              // the connection is cut in the middle of the body
+	BrokenAfter           // 500, kept under the idempotency key, although the work was done
 )
 
 // APIFault makes the next Count (at least 1) calls whose path begins with Path (and whose

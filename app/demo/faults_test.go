@@ -29,6 +29,7 @@ func TestFaults(t *testing.T) {
 		{"an empty answer", Empty, 200, true, 200},
 		{"a cut connection", Drop, 0, true, 200},
 		{"half an answer", HalfBody, 0, true, 200},
+		{"a server error after the work, which is repeated", BrokenAfter, 500, true, 500},
 	}
 	for _, row := range rows {
 		t.Run(row.what, func(t *testing.T) {

@@ -141,14 +141,19 @@ func (s *Stripe) preview(original *subscription, swaps []swap, when time.Time, b
 	}
 	sub.pending = append([]line(nil), original.pending...)
 	end := sub.periodEnd
-	if len(swaps) > 0 && behavior != "none" {
-		sub.pending = append(sub.pending, prorations(&sub, swaps, when, false)...)
+	fresh := newPeriod(swaps)
+	if len(swaps) > 0 && behavior != "none" && sub.status != "trialing" {
+		sub.pending = append(sub.pending, prorations(&sub, swaps, when, fresh)...)
+	}
+	if fresh {
+		end = when // the old period ends here, and the new one is billed at once
+		sub.anchor = when
 	}
 	for _, sw := range swaps {
 		sw.item.price, sw.item.quantity = sw.price, sw.quantity
 	}
 	lines := sub.pending
-	if len(swaps) == 0 || behavior != "always_invoice" {
+	if len(swaps) == 0 || behavior != "always_invoice" || fresh {
 		sub.periodStart, sub.periodEnd = end, sub.items[0].price.periodEnd(sub.anchor, end)
 		if sub.status == "trialing" {
 			sub.status = "active"
@@ -164,6 +169,23 @@ func (s *Stripe) preview(original *subscription, swaps []swap, when time.Time, b
 	sum := inv.total() + inv.starting
 	inv.due, inv.ending = max(sum, 0), min(sum, 0)
 	return inv
+}
+
+// sendInvoice mails an invoice, which in test mode is an event and nothing else
+// (https://docs.stripe.com/api/invoices/send).
+func (s *Stripe) sendInvoice(c *call) (object, error) {
+	inv, err := find(&s.invoices, "invoice", c.id())
+	if err != nil {
+		return nil, err
+	}
+	if inv.status == "void" {
+		return nil, invalid("", "", "You can only send invoices that are open, paid or uncollectible. This invoice's status is void.")
+	}
+	if inv.status == "draft" {
+		s.finalize(inv)
+	}
+	s.emit("invoice.sent", inv, nil)
+	return inv.render(), nil
 }
 
 func (s *Stripe) getIntent(c *call) (object, error) {
@@ -183,6 +205,20 @@ func (s *Stripe) getCharge(c *call) (object, error) {
 	if err != nil {
 		return nil, err
 	}
+	return ch.render(), nil
+}
+
+// updateCharge mails the receipt when its address is set
+// (https://docs.stripe.com/api/charges/update#update_charge-receipt_email).
+func (s *Stripe) updateCharge(c *call) (object, error) {
+	ch, err := find(&s.charges, "charge", c.id())
+	if err != nil {
+		return nil, err
+	}
+	s.change(ch, "charge.updated", func() {
+		c.set("receipt_email", &ch.receiptEmail)
+		ch.metadata = c.metadata(ch.metadata)
+	})
 	return ch.render(), nil
 }
 

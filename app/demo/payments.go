@@ -65,6 +65,7 @@ type charge struct {
 	created                   time.Time
 	metadata                  map[string]string
 	transaction, email, owner string
+	receiptEmail              string // where the receipt went
 }
 
 func (ch *charge) ident() string { return ch.id }
@@ -109,7 +110,7 @@ func (ch *charge) render() object {
 		"failure_balance_transaction": nil, "failure_code": failure, "failure_message": message,
 		"fraud_details": object{}, "invoice": pi.invoice.id, "livemode": false, "metadata": labels(ch.metadata),
 		"on_behalf_of": nil, "outcome": outcome, "paid": ok, "payment_intent": pi.id,
-		"payment_method": orNull(pi.customer.method), "payment_method_details": details, "receipt_email": nil,
+		"payment_method": orNull(pi.customer.method), "payment_method_details": details, "receipt_email": orNull(ch.receiptEmail),
 		"receipt_number": nil, "receipt_url": "https://pay.stripe.com/receipts/" + ch.id,
 		"refunded": ok && ch.refunded == ch.amount, "review": nil, "shipping": nil, "source_transfer": nil,
 		"statement_descriptor": nil, "statement_descriptor_suffix": nil, "status": ch.status, "transfer_data": nil,

@@ -78,22 +78,26 @@ func (s *Stripe) swapOf(c *call, sub *subscription, prefix string) (swap, error)
 // swapItems changes the items. The unused part of the old and the rest of the new price
 // wait for the next invoice. A new interval begins a new period today.
 func (s *Stripe) swapItems(sub *subscription, swaps []swap, when time.Time, prorate bool) {
-	newPeriod := false
-	for _, sw := range swaps {
-		newPeriod = newPeriod || sw.price.interval != sw.item.price.interval || sw.price.every != sw.item.price.every
-	}
+	fresh := newPeriod(swaps)
 	if prorate && sub.status != "trialing" {
-		sub.pending = append(sub.pending, prorations(sub, swaps, when, newPeriod)...)
+		sub.pending = append(sub.pending, prorations(sub, swaps, when, fresh)...)
 	}
 	for _, sw := range swaps {
 		sw.item.price, sw.item.quantity = sw.price, sw.quantity
 	}
-	if newPeriod && sub.status != "trialing" {
+	if fresh && sub.status != "trialing" {
 		sub.anchor, sub.periodStart = when, when
 		sub.periodEnd = sub.items[0].price.periodEnd(when, when)
 		sub.pending = append(sub.pending, sub.lines()...)
 		s.watchPeriod(sub)
 	}
+}
+
+// newPeriod says that a price of another interval begins a new period.
+func newPeriod(swaps []swap) bool {
+	return slices.ContainsFunc(swaps, func(sw swap) bool {
+		return sw.price.interval != sw.item.price.interval || sw.price.every != sw.item.price.every
+	})
 }
 
 // prorations are the lines for the rest of the present period.

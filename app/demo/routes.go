@@ -48,12 +48,14 @@ func (s *Stripe) routes() []route {
 		{"GET /v1/invoices/{id}/lines", paging, s.getInvoiceLines},
 		{"POST /v1/invoices/{id}/pay", "paid_out_of_band payment_method forgive off_session", s.payInvoice},
 		{"POST /v1/invoices/{id}/void", "", s.voidInvoice},
+		{"POST /v1/invoices/{id}/send", "", s.sendInvoice},
 		{"POST /v1/invoices/{id}/mark_uncollectible", "", s.writeOffInvoice},
 
 		{"GET /v1/payment_intents", paging + "customer created", s.listIntents},
 		{"GET /v1/payment_intents/{id}", "", s.getIntent},
 		{"GET /v1/charges", paging + "customer payment_intent created", s.listCharges},
 		{"GET /v1/charges/{id}", "", s.getCharge},
+		{"POST /v1/charges/{id}", "receipt_email metadata", s.updateCharge},
 
 		{"POST /v1/refunds", "charge payment_intent amount reason metadata", s.createRefund},
 		{"GET /v1/refunds", paging + "charge payment_intent created", s.listRefunds},

@@ -20,6 +20,7 @@ import (
 	"bursar/app/auth"
 	"bursar/app/billing"
 	"bursar/app/db"
+	"bursar/app/money"
 	"bursar/app/support"
 )
 
@@ -29,7 +30,8 @@ type Config struct {
 	DB       *db.DB
 	Billing  *billing.Billing
 	Desk     support.Desk
-	Secrets  []string // signing secrets of the Stripe endpoint: the current one and, while it is rolled, the previous
+	Money    *money.Money // its pages are there with it
+	Secrets  []string     // signing secrets of the Stripe endpoint: the current one and, while it is rolled, the previous
 	Version  string
 	Log      *slog.Logger
 	Files    fs.FS          // web/pages and web/assets
