@@ -8,6 +8,34 @@ import (
 	"database/sql"
 )
 
+type Action struct {
+	ID             int64
+	Kind           string
+	CustomerID     int64
+	StripeCustomer string
+	Target         string
+	Amount         int64
+	Currency       string
+	Params         string
+	Says           string
+	Reason         string
+	AskedBy        int64
+	AskedRole      string
+	AskedAt        Time
+	FormToken      string
+	Key            string
+	Approval       string
+	DecidedBy      sql.NullInt64
+	DecidedAt      Time
+	State          string
+	SentAt         Time
+	ResentAt       Time
+	LookedAt       Time
+	StripeObject   string
+	Outcome        string
+	SettledAt      Time
+}
+
 type ApiKey struct {
 	ID         int64
 	Name       string

@@ -191,7 +191,7 @@ func (m *Money) settle(ctx context.Context, a db.Action, state, object, text str
 		if a.StripeCustomer == "" {
 			return nil
 		}
-		return queue.InsertAt(ctx, q, billing.SyncCustomer{StripeCustomer: a.StripeCustomer}, time.Now())
+		return queue.Hurry(ctx, q, billing.SyncCustomer{StripeCustomer: a.StripeCustomer}, time.Now())
 	})
 	if err != nil {
 		return fmt.Errorf("write that action %d is %s: %w", a.ID, state, err)

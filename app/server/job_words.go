@@ -13,6 +13,7 @@ import (
 	"bursar/app/crm"
 	"bursar/app/db"
 	"bursar/app/mail"
+	"bursar/app/money"
 	"bursar/app/queue"
 	"bursar/app/reconcile"
 	"bursar/app/support"
@@ -30,6 +31,7 @@ var jobKinds = [...]jobKind{
 	{billing.SyncCustomer{}.Kind(), "Read a customer from Stripe", "What Stripe says of this customer is not taken over.", true},
 	{billing.FoldCustomer{}.Kind(), "Take over what the events say", "News of this customer wait until Stripe answers.", true},
 	{billing.FindCustomer{}.Kind(), "Find whose event it is", "The customer of this event is not looked for.", true},
+	{money.RunAction{}.Kind(), "Do a money action", "Stripe is not asked for what somebody wanted. The page of the action says what is known of it.", false},
 	{crm.SyncContact{}.Kind(), "Update the contact", "The contact is not updated.", true},
 	{crm.SyncTask{}.Kind(), "Open or finish a task", "The task is not opened or finished.", false},
 	{crm.WriteNote{}.Kind(), "Write a note on the contact", "The note is not written.", false},
@@ -80,6 +82,8 @@ func jobAbout(ctx context.Context, q *db.Queries, j db.Job) (link, error) {
 		return stripeLink(ctx, q, j.Key)
 	case billing.FindCustomer{}.Kind():
 		return link{mail.Line(j.Key, maxName), "/admin/events/" + url.PathEscape(j.Key)}, nil
+	case money.RunAction{}.Kind():
+		return link{"Action " + j.Key, "/admin/actions/" + j.Key}, nil
 	case reconcile.SendReport{}.Kind():
 		return link{"Report " + j.Key, "/admin/reports/" + j.Key}, nil
 	case mail.SendArgs{}.Kind():

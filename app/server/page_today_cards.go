@@ -68,7 +68,7 @@ func auditCards(ctx context.Context, q *db.Queries, role auth.Role) (cards []car
 		Since: check.At, Button: cardButton{Label: "Open the activity", Path: "/admin/activity"}, n: 1}}, err
 }
 
-var systemNames = map[string]string{"stripe": "Stripe", "crm": "The CRM", "desk": "The support desk", "mail": "The mail server"}
+var systemNames = map[string]string{"stripe": "Stripe", "stripe-actions": "Stripe, when asked to do something with money,", "crm": "The CRM", "desk": "The support desk", "mail": "The mail server"}
 
 func circuitCards(ctx context.Context, q *db.Queries, role auth.Role) (cards []card, err error) {
 	open, err := q.OpenCircuits(ctx, db.Now())

@@ -469,6 +469,40 @@ CREATE TRIGGER audit_delete BEFORE DELETE ON audit BEGIN
   SELECT RAISE(ABORT, 'the audit only grows: its rows are never deleted');
 END;
 
+-- What somebody asked to be done with money. The row is there before Stripe is asked, with the idempotency
+-- key of that request; what came of it is written after. A row ends as done, failed or declined.
+CREATE TABLE actions (
+  id              INTEGER PRIMARY KEY,
+  kind            TEXT    NOT NULL CHECK (kind IN ('refund', 'change_plan', 'cancel_now', 'cancel_at_end', 'keep', 'pause', 'resume', 'pay_invoice', 'send_invoice', 'send_receipt')),
+  customer_id     INTEGER NOT NULL REFERENCES customers (id),
+  stripe_customer TEXT    NOT NULL,
+  target          TEXT    NOT NULL,                   -- ch_…, sub_… or in_…
+  amount          INTEGER NOT NULL,                   -- what goes back, is tried to be collected, or what the change costs
+  currency        TEXT    NOT NULL,
+  params          TEXT    NOT NULL CHECK (json_valid(params)),
+  says            TEXT    NOT NULL,                   -- in words, as it was shown to who asked
+  reason          TEXT    NOT NULL,
+  asked_by        INTEGER NOT NULL REFERENCES users (id),
+  asked_role      TEXT    NOT NULL,
+  asked_at        INTEGER NOT NULL,
+  form_token      TEXT    NOT NULL UNIQUE,            -- the same form sent twice is one action
+  key             TEXT    NOT NULL UNIQUE,            -- Idempotency-Key, and action_id in Stripe's metadata
+  approval        TEXT    NOT NULL DEFAULT '',        -- why a second person is needed, '' if none is
+  decided_by      INTEGER REFERENCES users (id),      -- who approved or declined
+  decided_at      INTEGER NOT NULL DEFAULT 0,
+  state           TEXT    NOT NULL CHECK (state IN ('proposed', 'approved', 'running', 'done', 'failed', 'unknown', 'declined')),
+  sent_at         INTEGER NOT NULL DEFAULT 0,         -- when Stripe was asked first
+  resent_at       INTEGER NOT NULL DEFAULT 0,         -- and last
+  looked_at       INTEGER NOT NULL DEFAULT 0,         -- when Stripe was last searched for it
+  stripe_object   TEXT    NOT NULL DEFAULT '',        -- re_…, or the target
+  outcome         TEXT    NOT NULL DEFAULT '',        -- in words
+  settled_at      INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX actions_customer ON actions (customer_id, id);
+CREATE INDEX actions_target ON actions (target, id);
+CREATE INDEX actions_asked ON actions (asked_by, asked_at);
+CREATE INDEX actions_open ON actions (id) WHERE state IN ('proposed', 'approved', 'running', 'unknown');
+
 CREATE TABLE api_keys (
   id           INTEGER PRIMARY KEY,
   name         TEXT    NOT NULL,
