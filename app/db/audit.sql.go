@@ -122,7 +122,7 @@ func (q *Queries) LastAudit(ctx context.Context) (LastAuditRow, error) {
 
 const listAudit = `-- name: ListAudit :many
 SELECT id, created_at, actor, role, address, "action", target, outcome, reason, "before", "after", detail, prev_hash, hash FROM audit
-WHERE id < ?1 AND id > ?2
+WHERE id < ?1 AND id >= ?2
   AND (CAST(?3 AS TEXT) = '' OR outcome = ?3)
   AND (CAST(?4 AS TEXT) = '' OR instr(lower(actor), lower(?4)) > 0)
   AND (CAST(?5 AS TEXT) = '' OR instr(lower(action), lower(?5)) > 0)
@@ -143,7 +143,7 @@ type ListAuditParams struct {
 	Count    int64
 }
 
-// Newest first, before an id and above a floor. What is empty, or 0, stands for all; the texts need to be
+// Newest first, before an id and down to a floor. What is empty, or 0, stands for all; the texts need to be
 // a part only of what is there.
 func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]Audit, error) {
 	rows, err := q.db.QueryContext(ctx, listAudit,

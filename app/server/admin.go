@@ -64,5 +64,6 @@ func (s *Server) adminRoutes() []Route {
 	},
 		s.confirmRoutes(),
 		s.programRoutes(),
+		s.exportRoutes(),
 	)
 }

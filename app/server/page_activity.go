@@ -2,12 +2,15 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"bursar/app/auth"
 	"bursar/app/db"
+	"bursar/app/mail"
 )
 
 // audit writes who did what, in the transaction of the change: action is like jobs.retry, target what it
@@ -22,20 +25,25 @@ func (s *Server) entry(r *http.Request, action, target, detail string) auth.Entr
 	return auth.Entry{Actor: user.Email, Role: user.Role, Address: s.address(r), Action: action, Target: target, Outcome: auth.Done, Detail: detail}
 }
 
+// activityPage is what people and programs did, newest first.
 type activityPage struct {
 	page
 	pager
-	Who, Outcome string
-	Outcomes     []string
-	Entries      []auditEntry
+	activityFilter
+	Outcomes []string
+	Check    auth.AuditCheck // of the last night
+	Count    string          // entries that it verified
+	Entries  []auditEntry
+	Searched bool   // the filter was held against a stretch of the entries only
+	Export   string // where the list is as a file, "" for who may not have it
 }
 
 // auditEntry is a row of the audit as people read it.
 type auditEntry struct{ db.Audit }
 
-// What is the action in words, read together with the target and the outcome. Denied actions are the
+// Words are the action, read together with the target and the outcome. Denied actions are the
 // method and the route.
-func (e auditEntry) What() string {
+func (e auditEntry) Words() string {
 	switch e.Action {
 	case "sign-in":
 		return "sign in"
@@ -64,27 +72,83 @@ func (e auditEntry) What() string {
 	case "reports.compare":
 		return "compare"
 	}
-	if method, _, denied := strings.Cut(e.Action, " "); denied && method == http.MethodPost {
-		return "send a form to"
-	} else if denied {
+	if thing, isExport := strings.CutSuffix(e.Action, ".export"); isExport && thing == e.Target {
+		return "take out"
+	}
+	if method, _, denied := strings.Cut(e.Action, " "); denied && method == http.MethodGet {
 		return "open"
+	} else if denied {
+		return "send something to"
 	}
 	// Like tickets.close: the thing and the verb.
 	thing, verb, _ := strings.Cut(e.Action, ".")
 	return verb + " " + strings.TrimSuffix(thing, "s")
 }
 
+// activityFilter is what the address of the page says.
+type activityFilter struct {
+	Who, What, Outcome, Target string
+	From, To                   string // days, YYYY-MM-DD, both included
+}
+
+func parseActivityFilter(r *http.Request) activityFilter {
+	query := r.URL.Query()
+	text := func(name string) string { return mail.Line(query.Get(name), maxFilter) }
+	return activityFilter{text("who"), text("what"), text("outcome"), text("target"), day(query.Get("from")), day(query.Get("to"))}
+}
+
+const maxFilter = 254
+
+// day is a date as browsers send it, "" if it is none.
+func day(text string) string {
+	if _, err := time.Parse(time.DateOnly, text); err != nil {
+		return ""
+	}
+	return text
+}
+
+// Set says that something is filtered.
+func (f activityFilter) Set() bool { return f != activityFilter{} }
+
+// params are the parameters that read entries before an id, and down to a floor. Days are those of a place.
+func (f activityFilter) params(zone *time.Location, before, floor, n int64) db.ListAuditParams {
+	p := db.ListAuditParams{BeforeID: before, FloorID: floor, Who: f.Who, What: f.What, Outcome: f.Outcome, Target: f.Target, Count: n}
+	if from, err := time.ParseInLocation(time.DateOnly, f.From, zone); err == nil {
+		p.Since = from.UnixMilli()
+	}
+	if to, err := time.ParseInLocation(time.DateOnly, f.To, zone); err == nil {
+		p.Until = to.AddDate(0, 0, 1).UnixMilli()
+	}
+	return p
+}
+
+// activityPage answers GET /admin/activity.
 func (s *Server) activityPage(w http.ResponseWriter, r *http.Request) error {
-	p := activityPage{page: s.page(w, r, "Activity"), Who: strings.TrimSpace(r.FormValue("who")), Outcome: r.FormValue("outcome"),
-		Outcomes: []string{"done", "denied", "failed"}}
-	rows, err := s.DB.Read().ListAudit(r.Context(), db.ListAuditParams{BeforeID: cursorOf(r), Outcome: p.Outcome, Who: p.Who, Count: listSize + 1})
+	ctx, q := r.Context(), s.DB.Read()
+	p := activityPage{page: s.page(w, r, "Activity"), activityFilter: parseActivityFilter(r),
+		Outcomes: []string{auth.Asked, auth.Done, auth.Denied, auth.Failed, auth.Unknown}}
+	var err error
+	if p.Check, err = auth.LastAuditCheck(ctx, q); err != nil {
+		return err
+	}
+	p.Count = thousands(p.Check.Rows)
+	last, err := q.LastAudit(ctx)
+	if err != nil && !errors.Is(err, db.ErrNoRows) {
+		return fmt.Errorf("find the end of the audit: %w", err)
+	}
+	before := cursorOf(r)
+	floor := floorOf(p.Set(), before, last.ID)
+	rows, err := q.ListAudit(ctx, p.params(s.Location, before, floor, listSize+1))
 	if err != nil {
 		return fmt.Errorf("list the audit: %w", err)
 	}
 	rows, next := cut(rows, func(a db.Audit) int64 { return a.ID })
-	p.pager = pagerOf(r, next)
+	p.pager, p.Searched = pagerOf(r, further(next, floor)), next == "" && floor > 1
 	for _, row := range rows {
 		p.Entries = append(p.Entries, auditEntry{row})
+	}
+	if p.User.Role.May(auth.ExportAll) {
+		p.Export = exportPath("/admin/activity.csv", r)
 	}
 	return s.render(w, http.StatusOK, "activity", p)
 }

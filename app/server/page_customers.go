@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"bursar/app/auth"
 	"bursar/app/customer"
 	"bursar/app/db"
 	"bursar/app/mail"
@@ -25,8 +26,9 @@ type customersPageData struct {
 	Rows     []customerRow
 	Total    string // how many match, "" where counting them would take long
 	Filtered bool
-	Narrowed bool // it is a search and a filter
-	Short    bool // the search is too short for names, and its result has one page only
+	Narrowed bool   // it is a search and a filter
+	Short    bool   // the search is too short for names, and its result has one page only
+	Export   string // where the list is as a file, "" for who may not have it
 	pager
 }
 
@@ -75,6 +77,9 @@ func (s *Server) customersPage(w http.ResponseWriter, r *http.Request) error {
 		p.Rows = append(p.Rows, customerRow{c, nameLink(c.Name, "", c.ID)})
 	}
 	p.Total = p.Search.total(counts)
+	if p.User.Role.May(auth.ExportAll) {
+		p.Export = exportPath("/admin/customers.csv", r)
+	}
 	return s.render(w, http.StatusOK, "customers", p)
 }
 

@@ -10,10 +10,10 @@ SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1;
 SELECT * FROM audit WHERE id > @after_id ORDER BY id LIMIT @count;
 
 -- name: ListAudit :many
--- Newest first, before an id and above a floor. What is empty, or 0, stands for all; the texts need to be
+-- Newest first, before an id and down to a floor. What is empty, or 0, stands for all; the texts need to be
 -- a part only of what is there.
 SELECT * FROM audit
-WHERE id < @before_id AND id > @floor_id
+WHERE id < @before_id AND id >= @floor_id
   AND (CAST(@outcome AS TEXT) = '' OR outcome = @outcome)
   AND (CAST(@who AS TEXT) = '' OR instr(lower(actor), lower(@who)) > 0)
   AND (CAST(@what AS TEXT) = '' OR instr(lower(action), lower(@what)) > 0)
