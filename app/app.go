@@ -100,9 +100,26 @@ func (a *App) join() {
 	queue.HandlePrune(a.Worker)
 	auth.HandleCheckAudit(a.Worker)
 	if c.SMTP != nil {
-		sender := &mail.Sender{DB: a.DB, SMTP: *c.SMTP, Redact: c.Redact}
+		sender := &mail.Sender{DB: a.DB, SMTP: *c.SMTP, Redact: c.Redact, Open: a.openSecret}
 		queue.Handle(a.Worker, queue.Options{System: "mail"}, sender.Send)
 	}
+}
+
+// secretKey is the key of the secrets that must be read again: of the environment, or of a file beside the
+// database, which is made when it is first needed.
+func (a *App) secretKey() (auth.Key, error) {
+	if a.Config.SecretKey != "" {
+		return auth.ParseKey(a.Config.SecretKey)
+	}
+	return auth.LoadKey(a.Config.DB + ".key")
+}
+
+func (a *App) openSecret(sealed []byte, about string) (string, error) {
+	key, err := a.secretKey()
+	if err != nil {
+		return "", err
+	}
+	return key.Open(sealed, about)
 }
 
 // Close closes the file.

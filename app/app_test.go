@@ -27,10 +27,11 @@ const secret = "whsec_test_0123456789abcdef"
 type bursar struct {
 	t        *testing.T
 	settings map[string]string
+	named    bool // its public address is http://localhost and the port
 }
 
 func newBursar(t *testing.T, settings ...string) *bursar {
-	b := &bursar{t, map[string]string{"BURSAR_DB": filepath.Join(t.TempDir(), "bursar.db")}}
+	b := &bursar{t: t, settings: map[string]string{"BURSAR_DB": filepath.Join(t.TempDir(), "bursar.db")}}
 	for i := 0; i < len(settings); i += 2 {
 		b.settings[settings[i]] = settings[i+1]
 	}
@@ -71,6 +72,9 @@ func (b *bursar) start(out *printed, args ...string) string {
 		b.t.Fatal(err)
 	}
 	b.settings["BURSAR_ADDR"] = l.Addr().String() // a free one
+	if b.named {
+		b.settings["BURSAR_URL"] = strings.Replace("http://"+l.Addr().String(), "127.0.0.1", "localhost", 1)
+	}
 	l.Close()
 	ctx, stop := context.WithCancel(context.Background())
 	var ended sync.WaitGroup

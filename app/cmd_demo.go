@@ -135,10 +135,7 @@ func playHistory(ctx context.Context, c Config, env *Environment, log *slog.Logg
 		return errors.Join(err, listener.Close())
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	hash, err := auth.NewGate().HashPassword(ctx, "", rand.Text())
-	if err == nil {
-		err = server.AddDemoUsers(ctx, a.DB, hash)
-	}
+	err = addDemoUsers(ctx, a)
 	handler, handlerErr := a.newServer()
 	if err := errors.Join(err, handlerErr); err != nil {
 		return errors.Join(err, listener.Close())
@@ -152,6 +149,19 @@ func playHistory(ctx context.Context, c Config, env *Environment, log *slog.Logg
 	})
 	company.Stripe.Client.CloseIdleConnections()
 	return errors.Join(err, web.Shutdown(ctx), unlessClosed(<-ended))
+}
+
+// addDemoUsers adds people with a password that nobody knows.
+func addDemoUsers(ctx context.Context, a *App) error {
+	gate, err := auth.NewGate(auth.Key{}, a.Config.URL)
+	if err != nil {
+		return err
+	}
+	hash, err := gate.HashPassword(ctx, "", rand.Text())
+	if err != nil {
+		return err
+	}
+	return server.AddDemoUsers(ctx, a.DB, hash)
 }
 
 // webhookEvents are the types of events that the README tells people to send.

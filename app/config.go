@@ -10,6 +10,7 @@ import (
 	"time"
 	_ "time/tzdata" // BURSAR_TIMEZONE works in a container without zone files
 
+	"bursar/app/auth"
 	"bursar/app/mail"
 	"bursar/app/money"
 	"bursar/app/queue"
@@ -35,6 +36,8 @@ type Config struct {
 	ReportTo       []string
 	ReportAt       string
 	Proxies        []netip.Prefix // in front of us, whose X-Forwarded-For is believed
+	SecretKey      string         // base64; "" is the key file beside the database
+	PasswordReset  bool           // by mail
 	AllowInternal  []string       // host:port that may be called though it is inside, for remote.Options
 	Settings       []server.Setting
 	Redact         redact.Redactor // knows the secrets among the settings
@@ -102,6 +105,12 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 		}
 		c.SMTP = &smtp
 	}
+	if c.SecretKey = or("BURSAR_SECRET_KEY", ""); c.SecretKey != "" {
+		_, err := auth.ParseKey(c.SecretKey)
+		check("BURSAR_SECRET_KEY", err)
+	}
+	c.PasswordReset, err = parseReset(or("BURSAR_PASSWORD_RESET", ""), c.SMTP != nil)
+	check("BURSAR_PASSWORD_RESET", err)
 	return c, errors.Join(append(wrong, onlyBuiltin(or)...)...)
 }
 
@@ -114,6 +123,19 @@ func onlyBuiltin(or func(name, otherwise string) string) (wrong []error) {
 		}
 	}
 	return wrong
+}
+
+// parseReset refuses a reset that nobody would get.
+func parseReset(how string, canMail bool) (bool, error) {
+	switch {
+	case how == "" || how == "off":
+		return false, nil
+	case how != "mail":
+		return false, fmt.Errorf("%q is not mail or off", how)
+	case !canMail:
+		return false, errors.New("mail needs SMTP_URL and BURSAR_MAIL_FROM")
+	}
+	return true, nil
 }
 
 func checkURL(raw string) error {

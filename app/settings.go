@@ -26,6 +26,8 @@ var known = [...]struct {
 	{"BURSAR_URL", "http:// and the address", false, "Its public address, used in links."},
 	{"BURSAR_TRUSTED_PROXIES", "", false, "Networks of the proxies in front of Bursar. Without them a visitor's address is the proxy's."},
 	{"BURSAR_ALLOW_INTERNAL", "", false, "Which host:port inside your network Bursar may call, separated by commas. Others are refused."},
+	{"BURSAR_SECRET_KEY", "a file beside the database", true, "Seals the secrets of authenticator apps. 32 bytes in base64: openssl rand -base64 32."},
+	{"BURSAR_PASSWORD_RESET", "off", false, "mail: whoever forgot a password gets a link by mail. Needs a mail server."},
 	{"BURSAR_TIMEZONE", "UTC", false, "The company's time zone."},
 	{"BURSAR_REPORT_AT", "0 7 * * *", false, "When the morning report comes."},
 	{"BURSAR_REPORT_TO", "", false, "Who gets it. Without it the report stays in the outbox."},

@@ -47,6 +47,8 @@ var (
 	ErrBusy         = errors.New("too many people are signing in at once")
 	ErrNoSession    = errors.New("nobody is signed in")
 	ErrLink         = errors.New("the link was used already, has expired, or was replaced by a newer one")
+	ErrCode         = errors.New("the code is wrong, or was used already")
+	ErrPasskey      = errors.New("the passkey was not accepted")
 	ErrLastOwner    = errors.New("the last owner who can sign in must stay one")
 )
 

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -28,6 +29,21 @@ func byAccount(email, address string) limit {
 
 // byAddress limits who goes through many accounts.
 func byAddress(address string) limit { return limit{"address " + network(address), 20} }
+
+// byCode limits who guesses the second factor of one account.
+func byCode(user int64, address string) limit {
+	return limit{fmt.Sprintf("code %d %s", user, network(address)), 5}
+}
+
+// byAllCodes limits everybody who guesses it together: a thousand addresses would find one of a million
+// codes within hours.
+func byAllCodes(user int64) limit { return limit{fmt.Sprintf("codes %d", user), 50} }
+
+// byCeremony limits who asks for passkeys to be used, each of which takes a little memory.
+func byCeremony(address string) limit { return limit{"ceremony " + network(address), 30} }
+
+// byReset limits who asks for mails.
+func byReset(address string) limit { return limit{"reset " + network(address), 5} }
 
 // network is the address, or for IPv6 the /64 it is in: one household or machine has all of that.
 func network(address string) string {

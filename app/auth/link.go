@@ -15,14 +15,24 @@ import (
 const (
 	linkLifetime       = 48 * time.Hour
 	firstOwnerLifetime = 30 * time.Minute
+	resetLifetime      = 30 * time.Minute
+	resetEvery         = 10 * time.Minute
+)
+
+// The kinds of links.
+const (
+	invite  = "invite"
+	restart = "restart" // made on the machine: second factors end when it is used
+	reset   = "reset"   // sent by mail, to an address that somebody typed
 )
 
 // AddUser makes a user and returns a link below url with which they choose a password, once, within 48
 // hours. For a user who is there already in the same role it makes another link, and the earlier one
-// ends; with another role, or disabled, it is ErrExists.
+// ends; with another role, or disabled, it is ErrExists. The link also takes away second factors that were
+// lost: whoever runs commands on the machine could do that anyway.
 func AddUser(ctx context.Context, d *db.DB, email string, role Role, url string) (link string, err error) {
 	err = d.Tx(ctx, func(q *db.Queries) error {
-		if link, err = Invite(ctx, q, email, role, url); err != nil {
+		if link, err = makeLink(ctx, q, email, role, restart, url); err != nil {
 			return err
 		}
 		return Audit(ctx, q, ByCommand("people.invite", email, string(role)))
@@ -33,8 +43,13 @@ func AddUser(ctx context.Context, d *db.DB, email string, role Role, url string)
 	return link, nil
 }
 
-// Invite is AddUser within a transaction, without its audit row.
+// Invite is AddUser within a transaction, without its audit row. Second factors stay: an owner does not
+// become somebody else this way.
 func Invite(ctx context.Context, q *db.Queries, email string, role Role, url string) (link string, err error) {
+	return makeLink(ctx, q, email, role, invite, url)
+}
+
+func makeLink(ctx context.Context, q *db.Queries, email string, role Role, kind, url string) (link string, err error) {
 	if err := checkEmail(email); err != nil {
 		return "", err
 	}
@@ -45,7 +60,16 @@ func Invite(ctx context.Context, q *db.Queries, email string, role Role, url str
 	if err != nil {
 		return "", err
 	}
-	return newLink(ctx, q, id, linkLifetime, url)
+	if err := q.DeleteUnusedLinks(ctx, db.ID(id)); err != nil {
+		return "", fmt.Errorf("drop earlier links: %w", err)
+	}
+	token, err := newLink(ctx, q, id, kind, linkLifetime)
+	return LinkURL(url, token), err
+}
+
+// LinkURL is the address of a link below url.
+func LinkURL(url, token string) string {
+	return strings.TrimRight(url, "/") + "/admin/sign-in?token=" + token
 }
 
 func checkEmail(email string) error {
@@ -87,9 +111,14 @@ func findOrInsert(ctx context.Context, q *db.Queries, email string, role Role) (
 func FirstOwnerLink(ctx context.Context, d *db.DB, url string) (link string, err error) {
 	err = d.Tx(ctx, func(q *db.Queries) error {
 		n, err := q.CountUsers(ctx)
-		if err == nil && n == 0 {
-			link, err = newLink(ctx, q, 0, firstOwnerLifetime, url)
+		if err != nil || n > 0 {
+			return err
 		}
+		if err := q.DeleteUnusedLinks(ctx, db.ID(0)); err != nil {
+			return err
+		}
+		token, err := newLink(ctx, q, 0, invite, firstOwnerLifetime)
+		link = LinkURL(url, token)
 		return err
 	})
 	if err != nil {
@@ -98,22 +127,51 @@ func FirstOwnerLink(ctx context.Context, d *db.DB, url string) (link string, err
 	return link, nil
 }
 
-// newLink makes the one link that a user, or with 0 the first owner, can use.
-func newLink(ctx context.Context, q *db.Queries, user int64, lifetime time.Duration, url string) (string, error) {
+// NewReset makes the token of a link with which the user of an e-mail address chooses another password,
+// once, within 30 minutes; it goes to that address and nowhere else. ErrLink if there is nobody with this
+// address who could sign in, or if one was made in the last 10 minutes: nobody's mailbox is filled by who
+// knows their address. Second factors stay.
+func NewReset(ctx context.Context, q *db.Queries, email string) (user db.User, token string, err error) {
+	user, err = q.UserByEmail(ctx, email)
+	if errors.Is(err, db.ErrNoRows) {
+		return user, "", ErrLink
+	}
+	if err != nil {
+		return user, "", fmt.Errorf("look up who forgot a password: %w", err)
+	}
+	lately, err := q.CountResetLinks(ctx, db.ID(user.ID), db.At(time.Now().Add(-resetEvery)))
+	if err != nil {
+		return user, "", fmt.Errorf("count the links of user %d: %w", user.ID, err)
+	}
+	if user.PasswordHash == "" || !user.DisabledAt.IsZero() || lately > 0 {
+		return user, "", ErrLink
+	}
+	if err := q.DeleteUnusedResets(ctx, db.ID(user.ID)); err != nil {
+		return user, "", fmt.Errorf("drop earlier links: %w", err)
+	}
+	token, err = newLink(ctx, q, user.ID, reset, resetLifetime)
+	return user, token, err
+}
+
+// MayReset counts who asks for mails. It is false if an address asks all the time.
+func (g *Gate) MayReset(address string) bool {
+	_, ok := g.tries.begin(byReset(address))
+	return ok
+}
+
+// newLink stores a link of a user, or with 0 of the first owner.
+func newLink(ctx context.Context, q *db.Queries, user int64, kind string, lifetime time.Duration) (token string, err error) {
 	now := time.Now()
 	if err := q.DeleteExpiredLinks(ctx, db.At(now)); err != nil {
 		return "", fmt.Errorf("drop expired links: %w", err)
 	}
-	if err := q.DeleteUnusedLinks(ctx, db.ID(user)); err != nil {
-		return "", fmt.Errorf("drop earlier links: %w", err)
-	}
-	token := rand.Text()
-	err := q.InsertSignInLink(ctx, db.InsertSignInLinkParams{TokenHash: hash(token), UserID: db.ID(user),
+	token = rand.Text()
+	err = q.InsertSignInLink(ctx, db.InsertSignInLinkParams{TokenHash: hash(token), UserID: db.ID(user), Kind: kind,
 		CreatedAt: db.At(now), ExpiresAt: db.At(now.Add(lifetime))})
 	if err != nil {
 		return "", fmt.Errorf("store a link: %w", err)
 	}
-	return strings.TrimRight(url, "/") + "/admin/sign-in?token=" + token, nil
+	return token, nil
 }
 
 // Link is a link that can be used. The zero value is that of the first owner, who says the e-mail address.
@@ -147,8 +205,8 @@ func findLink(ctx context.Context, q *db.Queries, token string) (db.SignInLinkBy
 }
 
 // UseLink gives a password, as HashPassword made it, to the user of a link, who may then be signed in.
-// email counts for the first owner only. Every session of the user ends, and no link works twice:
-// ErrLink, also for the slower of two first owners.
+// email counts for the first owner only. Every session and every other link of the user ends, and no link
+// works twice: ErrLink, also for the slower of two first owners.
 func UseLink(ctx context.Context, q *db.Queries, token, email, passwordHash string) (db.User, error) {
 	link, err := findLink(ctx, q, token)
 	if err != nil {
@@ -163,10 +221,15 @@ func UseLink(ctx context.Context, q *db.Queries, token, email, passwordHash stri
 			return db.User{}, err
 		}
 	}
-	if err := q.SetUserPassword(ctx, passwordHash, id); err != nil {
-		return db.User{}, fmt.Errorf("set the password of user %d: %w", id, err)
+	if err := SetPassword(ctx, q, id, passwordHash); err != nil {
+		return db.User{}, err
 	}
-	if err := endSessions(ctx, q, id); err != nil {
+	if link.Kind == restart {
+		if _, err := DropFactors(ctx, q, id); err != nil {
+			return db.User{}, err
+		}
+	}
+	if err := EndSessions(ctx, q, id); err != nil {
 		return db.User{}, err
 	}
 	user, err := q.UserByID(ctx, id)
@@ -174,6 +237,18 @@ func UseLink(ctx context.Context, q *db.Queries, token, email, passwordHash stri
 		return db.User{}, fmt.Errorf("read user %d: %w", id, err)
 	}
 	return user, nil
+}
+
+// SetPassword gives a user another password, as HashPassword made it. Links from before end; for sessions
+// there is KeepSession.
+func SetPassword(ctx context.Context, q *db.Queries, id int64, passwordHash string) error {
+	if err := q.SetUserPassword(ctx, passwordHash, id); err != nil {
+		return fmt.Errorf("set the password of user %d: %w", id, err)
+	}
+	if err := q.DeleteUnusedLinks(ctx, db.ID(id)); err != nil {
+		return fmt.Errorf("drop the links of user %d: %w", id, err)
+	}
+	return nil
 }
 
 func insertFirstOwner(ctx context.Context, q *db.Queries, email string) (int64, error) {

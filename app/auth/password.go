@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/go-webauthn/webauthn/webauthn"
 	"golang.org/x/crypto/argon2"
 
 	"bursar/app/db"
@@ -41,14 +42,25 @@ var commonPasswords string
 // dummyHash is what an unknown user's password is compared with: nobody knows one that fits.
 const dummyHash = "$argon2id$v=19$m=19456,t=2,p=1$cm9vbSBmb3Igbm9ib2R5IQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-// Gate checks passwords and links, a few at a time, and holds up who guesses.
+// Gate checks passwords, codes, passkeys and links, a few at a time, and holds up who guesses.
 type Gate struct {
-	hashing chan struct{} // a token for each hash under way
-	tries   tries
+	key        Key
+	web        *webauthn.WebAuthn // nil: the public address is no name
+	hashing    chan struct{}      // a token for each hash under way
+	tries      tries
+	steps      begun[db.User] // who gave the right password and not yet the rest
+	ceremonies begun[webauthn.SessionData]
 }
 
-// NewGate makes the gate of a process.
-func NewGate() *Gate { return &Gate{hashing: make(chan struct{}, hashesAtOnce)} }
+// NewGate makes the gate of a process. key seals the secrets of authenticator apps; passkeys are for url,
+// the public address.
+func NewGate(key Key, url string) (*Gate, error) {
+	web, err := newWebAuthn(url)
+	if err != nil {
+		return nil, err
+	}
+	return &Gate{key: key, web: web, hashing: make(chan struct{}, hashesAtOnce)}, nil
+}
 
 // CheckPassword gives the user with an e-mail address and a password, for StartSession. It is ErrWrong
 // with the same work for a wrong password, a user who is unknown, disabled or has no password yet; and

@@ -40,9 +40,24 @@ func check(t *testing.T, err error) {
 	}
 }
 
+const home = "https://bursar.example.com"
+
+func newGate(t testing.TB) *auth.Gate {
+	t.Helper()
+	key, err := auth.NewKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := auth.NewGate(key, home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
 func TestWhichPasswordsAreTaken(t *testing.T) {
 	t.Parallel()
-	g := auth.NewGate()
+	g := newGate(t)
 	for _, row := range []struct {
 		name, password string
 		ok             bool
@@ -69,7 +84,7 @@ func TestWhichPasswordsAreTaken(t *testing.T) {
 func TestAPasswordIsStoredAsArgon2id(t *testing.T) {
 	t.Parallel()
 	form := regexp.MustCompile(`^\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$`)
-	g := auth.NewGate()
+	g := newGate(t)
 	one, err := g.HashPassword(t.Context(), "ada@example.com", password)
 	check(t, err)
 	two, err := g.HashPassword(t.Context(), "ada@example.com", password)
@@ -111,7 +126,7 @@ func TestCheckPassword(t *testing.T) {
 		{"SQL", "' OR 1=1 --", password, auth.ErrWrong},
 		{"an address of 60 kB", strings.Repeat("x", 60_000), password, auth.ErrWrong},
 	} {
-		user, err := auth.NewGate().CheckPassword(t.Context(), d.Read(), row.email, row.password, "203.0.113.7")
+		user, err := newGate(t).CheckPassword(t.Context(), d.Read(), row.email, row.password, "203.0.113.7")
 		if !errors.Is(err, row.want) || (err == nil) != (user.Email == "ada@example.com") {
 			t.Errorf("%s: %q, %v, want %v", row.name, user.Email, err, row.want)
 		}
@@ -126,7 +141,7 @@ func TestAnUnknownUserCostsAsMuchAsAKnownOne(t *testing.T) {
 		addUser(t, d, "ada@example.com", auth.Owner)
 		_, err := auth.AddUser(t.Context(), d, "invited@example.com", auth.Support, "https://b.example")
 		check(t, err)
-		g := auth.NewGate()
+		g := newGate(t)
 		release := g.Occupy()
 		for _, email := range []string{"ada@example.com", "invited@example.com", "unknown@example.com"} {
 			begun := time.Now()
@@ -144,7 +159,7 @@ func TestAnUnknownUserCostsAsMuchAsAKnownOne(t *testing.T) {
 
 func TestWhoLeavesDoesNotWaitForAPlace(t *testing.T) {
 	t.Parallel()
-	g := auth.NewGate()
+	g := newGate(t)
 	defer g.Occupy()()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -174,7 +189,7 @@ func guess(t *testing.T, g *auth.Gate, d *db.DB, email, password, address string
 func TestFiveWrongPasswordsInAMinuteAreEnough(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d, g := newDB(t), auth.NewGate()
+		d, g := newDB(t), newGate(t)
 		addUser(t, d, "ada@example.com", auth.Owner)
 		for range 5 {
 			if got := guess(t, g, d, "ada@example.com", "wrong", here); got != "wrong" {
@@ -208,7 +223,7 @@ func TestTwentyWrongPasswordsFromOneAddressAreEnough(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			d, g := newDB(t), auth.NewGate()
+			d, g := newDB(t), newGate(t)
 			addUser(t, d, "ada@example.com", auth.Owner)
 			for i := range 20 {
 				if _, err := g.FindLink(t.Context(), d.Read(), "guess", row.address); !errors.Is(err, auth.ErrLink) {
@@ -230,7 +245,7 @@ func TestTwentyWrongPasswordsFromOneAddressAreEnough(t *testing.T) {
 
 func TestGuessingAtOnceIsNoWayAroundTheLimit(t *testing.T) {
 	t.Parallel()
-	d, g := newDB(t), auth.NewGate()
+	d, g := newDB(t), newGate(t)
 	results := make(chan error, 30)
 	var all sync.WaitGroup
 	for range cap(results) {
@@ -254,7 +269,7 @@ func TestGuessingAtOnceIsNoWayAroundTheLimit(t *testing.T) {
 
 func TestRightPasswordsAreNotCounted(t *testing.T) {
 	t.Parallel()
-	d, g := newDB(t), auth.NewGate()
+	d, g := newDB(t), newGate(t)
 	addUser(t, d, "ada@example.com", auth.Owner)
 	for i := range 7 {
 		if got := guess(t, g, d, "ada@example.com", password, here); got != "right" {

@@ -25,7 +25,7 @@ func SetRole(ctx context.Context, q *db.Queries, id int64, role Role) (before db
 	if err := q.SetUserRole(ctx, string(role), id); err != nil {
 		return before, fmt.Errorf("set the role of user %d: %w", id, err)
 	}
-	return before, endSessions(ctx, q, id)
+	return before, EndSessions(ctx, q, id)
 }
 
 // Disable keeps a user out, at once and until Enable. Errors are those of SetRole.
@@ -43,7 +43,7 @@ func Disable(ctx context.Context, q *db.Queries, id int64) (db.User, error) {
 	if err := q.DeleteUnusedLinks(ctx, db.ID(id)); err != nil {
 		return user, fmt.Errorf("drop the links of user %d: %w", id, err)
 	}
-	return user, endSessions(ctx, q, id)
+	return user, EndSessions(ctx, q, id)
 }
 
 // Enable lets a user in again, with the password they had. db.ErrNoRows if there is none.
@@ -74,7 +74,8 @@ func checkLastOwner(ctx context.Context, q *db.Queries, user db.User) error {
 	return nil
 }
 
-func endSessions(ctx context.Context, q *db.Queries, id int64) error {
+// EndSessions signs a user out everywhere.
+func EndSessions(ctx context.Context, q *db.Queries, id int64) error {
 	if err := q.DeleteSessionsOf(ctx, id); err != nil {
 		return fmt.Errorf("end the sessions of user %d: %w", id, err)
 	}

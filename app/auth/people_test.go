@@ -86,7 +86,7 @@ func TestWhoIsEnabledAgainHasTheirPasswordAndNothingElse(t *testing.T) {
 	check(t, err)
 	check(t, d.Tx(t.Context(), func(q *db.Queries) error { _, err := auth.Disable(t.Context(), q, ada.ID); return err }))
 	check(t, d.Tx(t.Context(), func(q *db.Queries) error { _, err := auth.Enable(t.Context(), q, ada.ID); return err }))
-	if got := guess(t, auth.NewGate(), d, "ada@example.com", password, here); got != "right" {
+	if got := guess(t, newGate(t), d, "ada@example.com", password, here); got != "right" {
 		t.Errorf("the password is %s", got)
 	}
 	if isSignedIn(t, d, session) {
@@ -203,7 +203,7 @@ func TestHowLongALinkLasts(t *testing.T) {
 				check(t, err)
 				time.Sleep(row.after)
 				_, token, _ := strings.Cut(link, "token=")
-				_, found := auth.NewGate().FindLink(t.Context(), d.Read(), token, here)
+				_, found := newGate(t).FindLink(t.Context(), d.Read(), token, here)
 				_, used := use(t, d, link, "ada@example.com")
 				if row.ok != (found == nil) || row.ok != (used == nil) || !row.ok && !errors.Is(used, auth.ErrLink) {
 					t.Errorf("looking at it: %v, using it: %v", found, used)
@@ -224,7 +224,7 @@ func TestAnInvitation(t *testing.T) {
 		t.Errorf("the link before: %v", err)
 	}
 	_, token, _ := strings.Cut(link, "token=")
-	if got, err := auth.NewGate().FindLink(t.Context(), d.Read(), token, here); err != nil || got != (auth.Link{Email: "ada@example.com", Role: auth.Finance}) {
+	if got, err := newGate(t).FindLink(t.Context(), d.Read(), token, here); err != nil || got != (auth.Link{Email: "ada@example.com", Role: auth.Finance}) {
 		t.Errorf("the link is %+v, %v", got, err)
 	}
 	user, err := use(t, d, link, "eve@example.com")

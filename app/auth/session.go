@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -82,6 +83,36 @@ func ConfirmSession(ctx context.Context, q *db.Queries, token string) (renewed s
 		return "", ErrNoSession
 	}
 	return renewed, nil
+}
+
+// SessionsOf lists where a user is signed in, the latest first.
+func SessionsOf(ctx context.Context, q *db.Queries, user int64) ([]db.Session, error) {
+	now := time.Now()
+	list, err := q.SessionsOf(ctx, user, db.At(now.Add(-sessionIdle)), db.At(now.Add(-sessionLifetime)))
+	if err != nil {
+		return nil, fmt.Errorf("list the sessions of user %d: %w", user, err)
+	}
+	return list, nil
+}
+
+// IsSession says whether a session is the one of a token.
+func IsSession(s db.Session, token string) bool { return bytes.Equal(s.TokenHash, hash(token)) }
+
+// EndOtherSessions signs a user out everywhere but in the session of a token.
+func EndOtherSessions(ctx context.Context, q *db.Queries, user int64, token string) error {
+	if err := q.DeleteOtherSessions(ctx, user, hash(token)); err != nil {
+		return fmt.Errorf("end the other sessions of user %d: %w", user, err)
+	}
+	return nil
+}
+
+// KeepSession is EndOtherSessions, and gives the one that stays another token: after a change of what a
+// user signs in with, nothing that was taken before opens anything.
+func KeepSession(ctx context.Context, q *db.Queries, user int64, token string) (renewed string, err error) {
+	if err := EndOtherSessions(ctx, q, user, token); err != nil {
+		return "", err
+	}
+	return ConfirmSession(ctx, q, token)
 }
 
 // EndSession signs out. The token opens nothing afterwards.

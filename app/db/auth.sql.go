@@ -107,12 +107,13 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 }
 
 const insertSignInLink = `-- name: InsertSignInLink :exec
-INSERT INTO sign_in_links (token_hash, user_id, created_at, expires_at) VALUES (?, ?, ?, ?)
+INSERT INTO sign_in_links (token_hash, user_id, kind, created_at, expires_at) VALUES (?, ?, ?, ?, ?)
 `
 
 type InsertSignInLinkParams struct {
 	TokenHash []byte
 	UserID    sql.NullInt64
+	Kind      string
 	CreatedAt Time
 	ExpiresAt Time
 }
@@ -121,6 +122,7 @@ func (q *Queries) InsertSignInLink(ctx context.Context, arg InsertSignInLinkPara
 	_, err := q.db.ExecContext(ctx, insertSignInLink,
 		arg.TokenHash,
 		arg.UserID,
+		arg.Kind,
 		arg.CreatedAt,
 		arg.ExpiresAt,
 	)
@@ -139,14 +141,16 @@ func (q *Queries) InsertUser(ctx context.Context, email string, role string, cre
 }
 
 const listPeople = `-- name: ListPeople :many
-SELECT users.id, users.email, users.role, users.password_hash, users.disabled_at, users.created_at, CAST(COALESCE(MAX(sessions.seen_at), 0) AS INTEGER) AS last_seen_ms
+SELECT users.id, users.email, users.role, users.password_hash, users.disabled_at, users.created_at, CAST(COALESCE(MAX(sessions.seen_at), 0) AS INTEGER) AS last_seen_ms,
+  CAST(EXISTS (SELECT 1 FROM totp WHERE totp.user_id = users.id) OR EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = users.id) AS INTEGER) AS second_factor
 FROM users LEFT JOIN sessions ON sessions.user_id = users.id
 GROUP BY users.id ORDER BY users.email
 `
 
 type ListPeopleRow struct {
-	User       User
-	LastSeenMs int64
+	User         User
+	LastSeenMs   int64
+	SecondFactor int64
 }
 
 // Everybody, with when they were here last. There are no more of them than people in the company.
@@ -167,6 +171,7 @@ func (q *Queries) ListPeople(ctx context.Context) ([]ListPeopleRow, error) {
 			&i.User.DisabledAt,
 			&i.User.CreatedAt,
 			&i.LastSeenMs,
+			&i.SecondFactor,
 		); err != nil {
 			return nil, err
 		}
@@ -241,7 +246,7 @@ func (q *Queries) SetUserRole(ctx context.Context, role string, iD int64) error 
 }
 
 const signInLinkByHash = `-- name: SignInLinkByHash :one
-SELECT sign_in_links.user_id, CAST(COALESCE(users.email, '') AS TEXT) AS email, CAST(COALESCE(users.role, '') AS TEXT) AS role
+SELECT sign_in_links.user_id, sign_in_links.kind, CAST(COALESCE(users.email, '') AS TEXT) AS email, CAST(COALESCE(users.role, '') AS TEXT) AS role
 FROM sign_in_links LEFT JOIN users ON users.id = sign_in_links.user_id
 WHERE sign_in_links.token_hash = ?1 AND sign_in_links.used_at = 0 AND sign_in_links.expires_at > ?2
   AND COALESCE(users.disabled_at, 0) = 0
@@ -249,6 +254,7 @@ WHERE sign_in_links.token_hash = ?1 AND sign_in_links.used_at = 0 AND sign_in_li
 
 type SignInLinkByHashRow struct {
 	UserID sql.NullInt64
+	Kind   string
 	Email  string
 	Role   string
 }
@@ -257,7 +263,12 @@ type SignInLinkByHashRow struct {
 func (q *Queries) SignInLinkByHash(ctx context.Context, tokenHash []byte, now Time) (SignInLinkByHashRow, error) {
 	row := q.db.QueryRowContext(ctx, signInLinkByHash, tokenHash, now)
 	var i SignInLinkByHashRow
-	err := row.Scan(&i.UserID, &i.Email, &i.Role)
+	err := row.Scan(
+		&i.UserID,
+		&i.Kind,
+		&i.Email,
+		&i.Role,
+	)
 	return i, err
 }
 

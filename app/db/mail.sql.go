@@ -92,7 +92,7 @@ func (q *Queries) ListMails(ctx context.Context, before int64, n int64) ([]ListM
 }
 
 const mailByID = `-- name: MailByID :one
-SELECT id, "key", recipients, subject, text, html, state, error, created_at, sent_at FROM mails WHERE id = ?
+SELECT id, "key", recipients, subject, text, html, secret, state, error, created_at, sent_at FROM mails WHERE id = ?
 `
 
 func (q *Queries) MailByID(ctx context.Context, id int64) (Mail, error) {
@@ -105,6 +105,7 @@ func (q *Queries) MailByID(ctx context.Context, id int64) (Mail, error) {
 		&i.Subject,
 		&i.Text,
 		&i.HTML,
+		&i.Secret,
 		&i.State,
 		&i.Error,
 		&i.CreatedAt,
@@ -114,7 +115,7 @@ func (q *Queries) MailByID(ctx context.Context, id int64) (Mail, error) {
 }
 
 const mailByKey = `-- name: MailByKey :one
-SELECT id, "key", recipients, subject, text, html, state, error, created_at, sent_at FROM mails WHERE key = ?
+SELECT id, "key", recipients, subject, text, html, secret, state, error, created_at, sent_at FROM mails WHERE key = ?
 `
 
 func (q *Queries) MailByKey(ctx context.Context, key string) (Mail, error) {
@@ -127,6 +128,7 @@ func (q *Queries) MailByKey(ctx context.Context, key string) (Mail, error) {
 		&i.Subject,
 		&i.Text,
 		&i.HTML,
+		&i.Secret,
 		&i.State,
 		&i.Error,
 		&i.CreatedAt,
@@ -136,7 +138,8 @@ func (q *Queries) MailByKey(ctx context.Context, key string) (Mail, error) {
 }
 
 const saveMailOutcome = `-- name: SaveMailOutcome :exec
-UPDATE mails SET state = ?1, error = ?2, sent_at = ?3 WHERE id = ?4 AND state <> 'sent'
+UPDATE mails SET state = ?1, error = ?2, sent_at = ?3, secret = IIF(?1 = 'waiting', secret, x'')
+WHERE id = ?4 AND state <> 'sent'
 `
 
 type SaveMailOutcomeParams struct {
@@ -146,7 +149,7 @@ type SaveMailOutcomeParams struct {
 	ID     int64
 }
 
-// What a sent mail has become stays as it is.
+// What a sent mail has become stays as it is. Its secret is kept for as long as it may be sent again.
 func (q *Queries) SaveMailOutcome(ctx context.Context, arg SaveMailOutcomeParams) error {
 	_, err := q.db.ExecContext(ctx, saveMailOutcome,
 		arg.State,

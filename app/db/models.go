@@ -251,6 +251,7 @@ type Mail struct {
 	Subject    string
 	Text       string
 	HTML       string
+	Secret     []byte
 	State      string
 	Error      string
 	CreatedAt  Time
@@ -345,6 +346,7 @@ type Session struct {
 type SignInLink struct {
 	TokenHash []byte
 	UserID    sql.NullInt64
+	Kind      string
 	CreatedAt Time
 	ExpiresAt Time
 	UsedAt    Time

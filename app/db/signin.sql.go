@@ -7,7 +7,184 @@ package db
 
 import (
 	"context"
+	"database/sql"
 )
+
+const countResetLinks = `-- name: CountResetLinks :one
+SELECT COUNT(*) FROM sign_in_links WHERE user_id = ?1 AND kind = 'reset' AND created_at > ?2
+`
+
+// Links by mail since a time, whether they were used or not.
+func (q *Queries) CountResetLinks(ctx context.Context, userID sql.NullInt64, since Time) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countResetLinks, userID, since)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const deleteOtherSessions = `-- name: DeleteOtherSessions :exec
+DELETE FROM sessions WHERE user_id = ?1 AND token_hash <> ?2
+`
+
+func (q *Queries) DeleteOtherSessions(ctx context.Context, userID int64, tokenHash []byte) error {
+	_, err := q.db.ExecContext(ctx, deleteOtherSessions, userID, tokenHash)
+	return err
+}
+
+const deletePasskey = `-- name: DeletePasskey :execrows
+DELETE FROM passkeys WHERE id = ?1 AND user_id = ?2
+`
+
+func (q *Queries) DeletePasskey(ctx context.Context, iD int64, userID int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, deletePasskey, iD, userID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const deletePasskeysOf = `-- name: DeletePasskeysOf :exec
+DELETE FROM passkeys WHERE user_id = ?
+`
+
+func (q *Queries) DeletePasskeysOf(ctx context.Context, userID int64) error {
+	_, err := q.db.ExecContext(ctx, deletePasskeysOf, userID)
+	return err
+}
+
+const deleteRecoveryCodes = `-- name: DeleteRecoveryCodes :exec
+DELETE FROM recovery_codes WHERE user_id = ?
+`
+
+func (q *Queries) DeleteRecoveryCodes(ctx context.Context, userID int64) error {
+	_, err := q.db.ExecContext(ctx, deleteRecoveryCodes, userID)
+	return err
+}
+
+const deleteTOTP = `-- name: DeleteTOTP :execrows
+DELETE FROM totp WHERE user_id = ?
+`
+
+func (q *Queries) DeleteTOTP(ctx context.Context, userID int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, deleteTOTP, userID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const deleteUnusedResets = `-- name: DeleteUnusedResets :exec
+DELETE FROM sign_in_links WHERE user_id = ?1 AND kind = 'reset' AND used_at = 0
+`
+
+func (q *Queries) DeleteUnusedResets(ctx context.Context, userID sql.NullInt64) error {
+	_, err := q.db.ExecContext(ctx, deleteUnusedResets, userID)
+	return err
+}
+
+const insertPasskey = `-- name: InsertPasskey :exec
+INSERT INTO passkeys (user_id, name, credential_id, credential, created_at) VALUES (?, ?, ?, ?, ?)
+`
+
+type InsertPasskeyParams struct {
+	UserID       int64
+	Name         string
+	CredentialID []byte
+	Credential   string
+	CreatedAt    Time
+}
+
+func (q *Queries) InsertPasskey(ctx context.Context, arg InsertPasskeyParams) error {
+	_, err := q.db.ExecContext(ctx, insertPasskey,
+		arg.UserID,
+		arg.Name,
+		arg.CredentialID,
+		arg.Credential,
+		arg.CreatedAt,
+	)
+	return err
+}
+
+const insertRecoveryCode = `-- name: InsertRecoveryCode :exec
+INSERT INTO recovery_codes (code_hash, user_id, created_at) VALUES (?, ?, ?)
+`
+
+func (q *Queries) InsertRecoveryCode(ctx context.Context, codeHash []byte, userID int64, createdAt Time) error {
+	_, err := q.db.ExecContext(ctx, insertRecoveryCode, codeHash, userID, createdAt)
+	return err
+}
+
+const insertTOTP = `-- name: InsertTOTP :execrows
+INSERT INTO totp (user_id, secret, last_step, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (user_id) DO NOTHING
+`
+
+type InsertTOTPParams struct {
+	UserID    int64
+	Secret    []byte
+	LastStep  int64
+	CreatedAt Time
+}
+
+// Zero rows: they have one.
+func (q *Queries) InsertTOTP(ctx context.Context, arg InsertTOTPParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, insertTOTP,
+		arg.UserID,
+		arg.Secret,
+		arg.LastStep,
+		arg.CreatedAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const passkeysOf = `-- name: PasskeysOf :many
+SELECT id, user_id, name, credential_id, credential, created_at, last_used_at FROM passkeys WHERE user_id = ? ORDER BY id
+`
+
+func (q *Queries) PasskeysOf(ctx context.Context, userID int64) ([]Passkey, error) {
+	rows, err := q.db.QueryContext(ctx, passkeysOf, userID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Passkey
+	for rows.Next() {
+		var i Passkey
+		if err := rows.Scan(
+			&i.ID,
+			&i.UserID,
+			&i.Name,
+			&i.CredentialID,
+			&i.Credential,
+			&i.CreatedAt,
+			&i.LastUsedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const renamePasskey = `-- name: RenamePasskey :execrows
+UPDATE passkeys SET name = ?1 WHERE id = ?2 AND user_id = ?3
+`
+
+func (q *Queries) RenamePasskey(ctx context.Context, name string, iD int64, userID int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, renamePasskey, name, iD, userID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
 
 const renewSession = `-- name: RenewSession :execrows
 UPDATE sessions SET token_hash = ?1, confirmed_at = ?2 WHERE token_hash = ?3
@@ -16,6 +193,137 @@ UPDATE sessions SET token_hash = ?1, confirmed_at = ?2 WHERE token_hash = ?3
 // Another token for a session, whose owner has proved who they are.
 func (q *Queries) RenewSession(ctx context.Context, newHash []byte, now Time, oldHash []byte) (int64, error) {
 	result, err := q.db.ExecContext(ctx, renewSession, newHash, now, oldHash)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const sealMail = `-- name: SealMail :exec
+UPDATE mails SET secret = ?1 WHERE id = ?2
+`
+
+// What takes a place in the mail when it is sent, sealed.
+func (q *Queries) SealMail(ctx context.Context, secret []byte, iD int64) error {
+	_, err := q.db.ExecContext(ctx, sealMail, secret, iD)
+	return err
+}
+
+const secondFactors = `-- name: SecondFactors :one
+SELECT CAST(EXISTS (SELECT 1 FROM totp WHERE totp.user_id = users.id) AS INTEGER) AS app,
+  CAST((SELECT COUNT(*) FROM passkeys WHERE passkeys.user_id = users.id) AS INTEGER) AS passkeys,
+  CAST((SELECT COUNT(*) FROM recovery_codes WHERE recovery_codes.user_id = users.id AND recovery_codes.used_at = 0) AS INTEGER) AS codes
+FROM users WHERE users.id = ?1
+`
+
+type SecondFactorsRow struct {
+	App      int64
+	Passkeys int64
+	Codes    int64
+}
+
+func (q *Queries) SecondFactors(ctx context.Context, id int64) (SecondFactorsRow, error) {
+	row := q.db.QueryRowContext(ctx, secondFactors, id)
+	var i SecondFactorsRow
+	err := row.Scan(&i.App, &i.Passkeys, &i.Codes)
+	return i, err
+}
+
+const sessionsOf = `-- name: SessionsOf :many
+SELECT token_hash, user_id, address, browser, created_at, seen_at, confirmed_at FROM sessions WHERE user_id = ?1 AND seen_at > ?2 AND created_at > ?3 ORDER BY seen_at DESC, created_at DESC
+`
+
+// Where somebody is signed in, the latest first.
+func (q *Queries) SessionsOf(ctx context.Context, userID int64, idleSince Time, begunAfter Time) ([]Session, error) {
+	rows, err := q.db.QueryContext(ctx, sessionsOf, userID, idleSince, begunAfter)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Session
+	for rows.Next() {
+		var i Session
+		if err := rows.Scan(
+			&i.TokenHash,
+			&i.UserID,
+			&i.Address,
+			&i.Browser,
+			&i.CreatedAt,
+			&i.SeenAt,
+			&i.ConfirmedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const tOTPOf = `-- name: TOTPOf :one
+SELECT user_id, secret, last_step, created_at FROM totp WHERE user_id = ?
+`
+
+func (q *Queries) TOTPOf(ctx context.Context, userID int64) (Totp, error) {
+	row := q.db.QueryRowContext(ctx, tOTPOf, userID)
+	var i Totp
+	err := row.Scan(
+		&i.UserID,
+		&i.Secret,
+		&i.LastStep,
+		&i.CreatedAt,
+	)
+	return i, err
+}
+
+const usePasskey = `-- name: UsePasskey :execrows
+UPDATE passkeys SET credential = ?1, last_used_at = ?2 WHERE credential_id = ?3 AND user_id = ?4
+`
+
+type UsePasskeyParams struct {
+	Credential   string
+	Now          Time
+	CredentialID []byte
+	UserID       int64
+}
+
+func (q *Queries) UsePasskey(ctx context.Context, arg UsePasskeyParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, usePasskey,
+		arg.Credential,
+		arg.Now,
+		arg.CredentialID,
+		arg.UserID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const useRecoveryCode = `-- name: UseRecoveryCode :execrows
+UPDATE recovery_codes SET used_at = ?1 WHERE code_hash = ?2 AND user_id = ?3 AND used_at = 0
+`
+
+func (q *Queries) UseRecoveryCode(ctx context.Context, now Time, codeHash []byte, userID int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, useRecoveryCode, now, codeHash, userID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const useTOTPStep = `-- name: UseTOTPStep :execrows
+UPDATE totp SET last_step = ?1 WHERE user_id = ?2 AND last_step < ?1
+`
+
+// Zero rows: a code of this time or of a later one was used already.
+func (q *Queries) UseTOTPStep(ctx context.Context, step int64, userID int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, useTOTPStep, step, userID)
 	if err != nil {
 		return 0, err
 	}

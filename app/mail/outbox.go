@@ -32,7 +32,14 @@ type Message struct {
 	Subject string
 	Text    string
 	HTML    string
+	Secret  []byte // sealed for SecretOf(Key): it takes the place of Hidden when the mail is sent
 }
+
+// Hidden stands in a stored mail for what only its recipient may read. The outbox shows it as it is.
+const Hidden = "shown-in-the-mail-only"
+
+// SecretOf is what the secret of the mail with a key is sealed for.
+func SecretOf(key string) string { return "mail " + key }
 
 // SendArgs is the job that sends a stored mail.
 type SendArgs struct {
@@ -68,6 +75,11 @@ func Put(ctx context.Context, q *db.Queries, m Message, send bool) error {
 	}
 	if !send {
 		return nil
+	}
+	if len(m.Secret) > 0 {
+		if err := q.SealMail(ctx, m.Secret, id); err != nil {
+			return fmt.Errorf("put mail %s: %w", m.Key, err)
+		}
 	}
 	return queue.Insert(ctx, q, SendArgs{ID: id})
 }

@@ -24,7 +24,8 @@ const maxError = 500
 type Sender struct {
 	DB     *db.DB
 	SMTP   SMTP
-	Redact redact.Redactor // of what servers say
+	Redact redact.Redactor                                   // of what servers say
+	Open   func(sealed []byte, about string) (string, error) // gives the secret of a mail
 }
 
 // Send is the job send_mail. A mail that was sent is not sent again; if the process dies between the
@@ -43,7 +44,10 @@ func (s *Sender) Send(ctx context.Context, args SendArgs) error {
 		return nil
 	}
 	outcome := db.SaveMailOutcomeParams{ID: m.ID}
-	left, err := s.SMTP.send(ctx, m)
+	var left error
+	if m, err = s.fill(m); err == nil {
+		left, err = s.SMTP.send(ctx, m)
+	}
 	left, err = s.Redact.Error(left), s.Redact.Error(err)
 	var refused *refusedError
 	switch {
@@ -61,6 +65,19 @@ func (s *Sender) Send(ctx context.Context, args SendArgs) error {
 		return errors.Join(err, fmt.Errorf("save the outcome of mail %d: %w", m.ID, saveErr))
 	}
 	return err
+}
+
+// fill puts the secret into a mail that has one. A mail whose secret cannot be read is of no use.
+func (s *Sender) fill(m db.Mail) (db.Mail, error) {
+	if len(m.Secret) == 0 {
+		return m, nil
+	}
+	secret, err := s.Open(m.Secret, SecretOf(m.Key))
+	if err != nil {
+		return m, &refusedError{fmt.Errorf("the secret of mail %d: %w", m.ID, err)}
+	}
+	m.Text, m.HTML = strings.ReplaceAll(m.Text, Hidden, secret), strings.ReplaceAll(m.HTML, Hidden, secret)
+	return m, nil
 }
 
 func errorText(err error) string {

@@ -55,14 +55,19 @@ func (s *Server) adminRoutes() []Route {
 		{"GET", "/admin/activity", may(auth.ReadAudit), s.activityPage},
 
 		{"GET", "/admin/people", may(auth.ManagePeople), s.peoplePage},
-		{"POST", "/admin/people", may(auth.ManagePeople), s.invite},
-		{"POST", "/admin/people/{id}/role", may(auth.ManagePeople), s.changeRole},
+		{"POST", "/admin/people", may(auth.ManagePeople), s.fresh(s.invite)},
+		{"POST", "/admin/people/{id}/role", may(auth.ManagePeople), s.fresh(s.changeRole)},
 		{"POST", "/admin/people/{id}/disable", may(auth.ManagePeople), s.disableUser},
-		{"POST", "/admin/people/{id}/enable", may(auth.ManagePeople), s.enableUser},
+		{"POST", "/admin/people/{id}/enable", may(auth.ManagePeople), s.fresh(s.enableUser)},
+		{"GET", "/admin/people/{id}/factors", may(auth.ManagePeople), s.fresh(s.confirmDropFactors)},
+		{"POST", "/admin/people/{id}/factors", may(auth.ManagePeople), s.fresh(s.dropFactors)},
 
 		{"GET", "/admin/settings", may(auth.ManageSettings), s.settingsPage},
 	},
+		s.signInRoutes(),
 		s.confirmRoutes(),
+		s.accountRoutes(),
+		s.forgotRoutes(),
 		s.programRoutes(),
 		s.exportRoutes(),
 	)

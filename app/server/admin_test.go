@@ -18,6 +18,7 @@ import (
 	"bursar/app/billing"
 	"bursar/app/crm"
 	"bursar/app/db"
+	"bursar/app/mail"
 	"bursar/app/queue"
 	"bursar/app/support"
 )
@@ -44,7 +45,11 @@ func newAdmin(t *testing.T) *adminTest {
 	log := slog.New(slog.NewJSONHandler(f.log, nil))
 	b := &billing.Billing{DB: d}
 	desk := support.Builtin{DB: d}
-	f.Server, err = New(Config{DB: d, Billing: b, Desk: desk, Secrets: []string{secret}, Version: "1.2.3-test", Log: log,
+	mails, err := mail.ParseTemplates(files)
+	check(t, err)
+	key, err := auth.NewKey(nil)
+	check(t, err)
+	f.Server, err = New(Config{Key: key, Mails: mails, DB: d, Billing: b, Desk: desk, Secrets: []string{secret}, Version: "1.2.3-test", Log: log,
 		Files: files, Location: time.UTC, URL: f.url})
 	check(t, err)
 	f.worker = queue.NewWorker(d, log)

@@ -1,18 +1,22 @@
 package server
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 
 	"bursar/app/auth"
 	"bursar/app/db"
+	"bursar/app/mail"
 )
 
 func (s *Server) confirmRoutes() []Route {
 	return []Route{
 		{"GET", "/admin/confirm", may(auth.Look), s.confirmPage},
 		{"POST", "/admin/confirm", may(auth.Look), s.confirm},
+		{"POST", "/admin/confirm/passkey", may(auth.Look), s.confirmWithPasskey},
 	}
 }
 
@@ -49,7 +53,9 @@ func (s *Server) money(h handler) handler {
 
 type confirmPage struct {
 	page
+	auth.Factors
 	Next, Error string
+	Keys        bool // passkeys can be used at this address
 }
 
 // confirmPage answers GET /admin/confirm: who are you, again?
@@ -63,45 +69,81 @@ func (s *Server) confirmPage(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) showConfirm(w http.ResponseWriter, r *http.Request, status int, next, wrong string) error {
-	return s.render(w, status, "confirm", confirmPage{s.page(w, r, "Confirm that it is you"), next, wrong})
+	factors, err := auth.FactorsOf(r.Context(), s.DB.Read(), userOf(r).ID)
+	if err != nil {
+		return err
+	}
+	return s.render(w, status, "confirm", confirmPage{s.page(w, r, "Confirm that it is you"), factors, next, wrong, s.gate.Passkeys()})
 }
 
-// confirm checks the password of who is signed in. Wrong tries count like those of a sign-in: a session
-// that somebody left open is no place to guess.
+// confirm asks who is signed in for the same as a sign-in. Wrong tries count like those of a sign-in: a
+// session that somebody left open is no place to guess.
 func (s *Server) confirm(w http.ResponseWriter, r *http.Request) error {
 	if err := readForm(w, r); err != nil {
 		return err
 	}
-	next := localPath(r.PostFormValue("next"))
 	_, err := s.gate.CheckPassword(r.Context(), s.DB.Read(), userOf(r).Email, r.PostFormValue("password"), s.address(r))
-	switch {
-	case err == nil:
-		return s.confirmed(w, r, next)
-	case errors.Is(err, auth.ErrWrong):
-		if err := s.auditWrong(r, userOf(r).Email); err != nil {
-			return err
-		}
-		return s.showConfirm(w, r, http.StatusUnprocessableEntity, next, "The password is wrong.")
-	case errors.Is(err, auth.ErrTooMany):
-		w.Header().Set("Retry-After", "60")
-		return s.showConfirm(w, r, http.StatusTooManyRequests, next, "These were too many wrong tries. Wait a minute, then try again.")
+	if err != nil {
+		return s.notConfirmed(w, r, err)
 	}
-	return refused(err)
+	return s.confirmBy(w, r, func(ctx context.Context, q *db.Queries) (proof string, left *notice, err error) {
+		if !userOf(r).SecondFactor {
+			return "password", nil, nil
+		}
+		proof, left, err = s.useCode(ctx, q, userOf(r).ID, r)
+		return "password and " + proof, left, err
+	})
 }
 
-// confirmed notes the proof in the session, which gets another token, and goes on.
-func (s *Server) confirmed(w http.ResponseWriter, r *http.Request, next string) error {
+// confirmWithPasskey answers POST /admin/confirm/passkey.
+func (s *Server) confirmWithPasskey(w http.ResponseWriter, r *http.Request) error {
+	if err := readForm(w, r); err != nil {
+		return err
+	}
+	return s.confirmBy(w, r, func(ctx context.Context, q *db.Queries) (string, *notice, error) {
+		user, err := s.usePasskey(ctx, q, r)
+		if err == nil && user.ID != userOf(r).ID {
+			err = fmt.Errorf("%w: it is of user %d", auth.ErrPasskey, user.ID)
+		}
+		return "passkey", nil, err
+	})
+}
+
+// confirmBy notes the proof in the session, which gets another token, and goes on.
+func (s *Server) confirmBy(w http.ResponseWriter, r *http.Request, prove func(context.Context, *db.Queries) (proof string, left *notice, err error)) error {
 	var token string
+	var left *notice
 	err := s.DB.Tx(r.Context(), func(q *db.Queries) (err error) {
+		var proof string
+		if proof, left, err = prove(r.Context(), q); err != nil {
+			return err
+		}
 		if token, err = auth.ConfirmSession(r.Context(), q, s.sessionToken(r)); err != nil {
 			return err
 		}
-		return s.audit(r.Context(), q, r, "confirm", userOf(r).Email, "")
+		return s.audit(r.Context(), q, r, "confirm", userOf(r).Email, proof)
 	})
 	if err != nil {
-		return err
+		return s.notConfirmed(w, r, err)
 	}
-	http.SetCookie(w, s.cookie(sessionCookie, token, 0))
-	http.Redirect(w, r, next, http.StatusSeeOther)
-	return nil
+	return s.signedIn(w, r, token, localPath(r.PostFormValue("next")), left)
+}
+
+func (s *Server) notConfirmed(w http.ResponseWriter, r *http.Request, err error) error {
+	text, status := wrongFactor(err)
+	if errors.Is(err, auth.ErrWrong) {
+		text, status = "The password is wrong.", http.StatusUnprocessableEntity
+	}
+	switch {
+	case text == "":
+		return refused(err)
+	case status == http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", "60")
+	default:
+		status = http.StatusUnprocessableEntity
+		if err := s.auditWrong(r, "confirm", userOf(r).Email, mail.Line(err.Error(), maxDetail)); err != nil {
+			return err
+		}
+	}
+	return s.showConfirm(w, r, status, localPath(r.PostFormValue("next")), text)
 }

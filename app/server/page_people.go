@@ -27,9 +27,10 @@ type peoplePage struct {
 // person is a user as the list shows them.
 type person struct {
 	db.User
-	State string // active, invited or disabled
-	Self  bool
-	Seen  time.Time
+	State  string // active, invited or disabled
+	Self   bool
+	Factor bool // they have a second factor
+	Seen   time.Time
 }
 
 func (s *Server) peoplePage(w http.ResponseWriter, r *http.Request) error {
@@ -50,7 +51,7 @@ func (s *Server) showPeople(w http.ResponseWriter, r *http.Request, status int, 
 	}
 	p.page, p.Roles = s.page(w, r, "People"), auth.Roles()
 	for _, row := range users {
-		one := person{User: row.User, State: "active", Self: row.User.ID == userOf(r).ID}
+		one := person{User: row.User, State: "active", Self: row.User.ID == userOf(r).ID, Factor: row.SecondFactor > 0}
 		switch {
 		case !row.User.DisabledAt.IsZero():
 			one.State = "disabled"
@@ -118,6 +119,38 @@ func (s *Server) enableUser(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
+type dropFactorsPage struct {
+	page
+	auth.Factors
+	Who db.User
+}
+
+const nobody = "there is nobody with this number"
+
+// confirmDropFactors answers GET /admin/people/{id}/factors: what would be gone, before it is.
+func (s *Server) confirmDropFactors(w http.ResponseWriter, r *http.Request) error {
+	id, err := pathID(r, nobody)
+	if err != nil {
+		return err
+	}
+	user, err := s.DB.Read().UserByID(r.Context(), id)
+	if err != nil {
+		return found(err, nobody)
+	}
+	factors, err := auth.FactorsOf(r.Context(), s.DB.Read(), id)
+	if err != nil {
+		return err
+	}
+	return s.render(w, http.StatusOK, "people-factors", dropFactorsPage{s.page(w, r, "Remove second factor"), factors, user})
+}
+
+func (s *Server) dropFactors(w http.ResponseWriter, r *http.Request) error {
+	return s.changePerson(w, r, "people.factors", func(ctx context.Context, q *db.Queries, id int64) (change, error) {
+		user, err := auth.DropFactors(ctx, q, id)
+		return change{user.Email, "a second factor", "the password alone", notice{Text: user.Email + " is signed out, and signs in with the password alone until they set up a second factor."}}, err
+	})
+}
+
 // change is what became of somebody: for the audit, and for the page.
 type change struct {
 	email, before, after string
@@ -126,7 +159,6 @@ type change struct {
 
 // changePerson does something to the person in the path, and writes down who did.
 func (s *Server) changePerson(w http.ResponseWriter, r *http.Request, name string, fn func(context.Context, *db.Queries, int64) (change, error)) error {
-	const nobody = "there is nobody with this number"
 	id, err := pathID(r, nobody)
 	if err != nil {
 		return err

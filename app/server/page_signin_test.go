@@ -101,7 +101,7 @@ func TestStrangersCannotFillTheAudit(t *testing.T) {
 	a := newAdmin(t)
 	r := request(t, "POST", a.url+"/admin/sign-in", "")
 	for range 100 {
-		check(t, a.auditWrong(r, "eve@example.com"))
+		check(t, a.auditWrong(r, "sign-in", "eve@example.com", ""))
 	}
 	if got := len(a.audits(200)); got < 60 || got > 70 {
 		t.Errorf("100 wrong sign-ins in a moment are %d rows", got)

@@ -20,6 +20,7 @@ import (
 	"bursar/app/auth"
 	"bursar/app/billing"
 	"bursar/app/db"
+	"bursar/app/mail"
 	"bursar/app/money"
 	"bursar/app/support"
 )
@@ -39,7 +40,10 @@ type Config struct {
 	URL      string         // public address
 	Proxies  []netip.Prefix // in front of us, whose X-Forwarded-For is believed
 	Settings []Setting      // for the page of that name
-	Demo     *Demo          // the panel of bursar demo, nil elsewhere
+	Key      auth.Key       // seals secrets that must be read again
+	Mails    *mail.Templates
+	Resets   bool  // a forgotten password can be reset by mail
+	Demo     *Demo // the panel of bursar demo, nil elsewhere
 }
 
 // Server answers HTTP requests.
@@ -64,7 +68,12 @@ func New(c Config) (*Server, error) {
 	if slices.Contains(c.Secrets, "") {
 		return nil, errors.New("a signing secret of the Stripe webhook is empty; look for a stray comma in STRIPE_WEBHOOK_SECRET")
 	}
-	s := &Server{Config: c, metrics: newMetrics(c.DB), gate: auth.NewGate(), wrongs: rate.NewLimiter(1, 60), streams: newStreams()}
+	s := &Server{Config: c, metrics: newMetrics(c.DB), wrongs: rate.NewLimiter(1, 60), streams: newStreams()}
+	gate, err := auth.NewGate(c.Key, c.URL)
+	if err != nil {
+		return nil, err
+	}
+	s.gate = gate
 	if c.Files != nil {
 		pages, err := newPages(c.Files, c.Location)
 		if err != nil {

@@ -51,8 +51,10 @@ func (s *Server) origin(r *http.Request) auth.Origin {
 	return auth.Origin{Address: s.address(r), Browser: mail.Line(r.UserAgent(), maxBrowser)}
 }
 
-func (s *Server) sessionToken(r *http.Request) string {
-	c, err := r.Cookie(s.cookieName(sessionCookie))
+func (s *Server) sessionToken(r *http.Request) string { return s.cookieValue(r, sessionCookie) }
+
+func (s *Server) cookieValue(r *http.Request, name string) string {
+	c, err := r.Cookie(s.cookieName(name))
 	if err != nil {
 		return ""
 	}

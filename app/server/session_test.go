@@ -82,7 +82,8 @@ func TestWhichPagesArePublic(t *testing.T) {
 			public = append(public, route.Method+" "+route.Path)
 		}
 	}
-	want := []string{"GET /{$}", "GET /assets/{name}", "GET /admin/sign-in", "POST /admin/sign-in", "POST /admin/welcome"}
+	want := []string{"GET /{$}", "GET /assets/{name}", "GET /admin/sign-in", "POST /admin/sign-in", "POST /admin/welcome",
+		"GET /admin/sign-in/code", "POST /admin/sign-in/code", "POST /admin/sign-in/passkey", "POST /admin/passkey", "GET /admin/forgot", "POST /admin/forgot"}
 	if !slices.Equal(public, want) {
 		t.Errorf("public are %v, want %v", public, want)
 	}

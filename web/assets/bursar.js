@@ -75,8 +75,34 @@ document.addEventListener("change", (e) => {
   for (const box of e.target.form?.querySelectorAll("input[type=checkbox][name]") ?? []) box.checked = e.target.checked;
 });
 
+// Passkeys. A form marked data-passkey asks for options, lets the browser create or get one with them, and posts what it says.
+const keys = window.PublicKeyCredential;
+for (const form of keys?.parseRequestOptionsFromJSON ? document.querySelectorAll("form[data-passkey]") : []) {
+  form.hidden = false;
+  document.querySelector("[data-without-passkeys]")?.remove();
+  form.addEventListener("submit", async (e) => {
+    e.preventDefault();
+    const button = form.querySelector("button"), alert = form.querySelector("[role=alert]"), create = form.dataset.passkey === "create";
+    button.disabled = alert.hidden = true;
+    try {
+      const answer = await fetch(form.dataset.options, { method: "POST", credentials: "same-origin" });
+      if (!answer.ok) throw new Error(answer.status === 429 ? "These were too many tries. Wait a minute, then try again." : "The server says no. Load the page again, then try again.");
+      const options = await answer.json();
+      const key = create ? await navigator.credentials.create({ publicKey: keys.parseCreationOptionsFromJSON(options) })
+        : await navigator.credentials.get({ publicKey: keys.parseRequestOptionsFromJSON(options) });
+      form.elements.answer.value = JSON.stringify(key.toJSON());
+      form.submit();
+    } catch (error) {
+      alert.textContent = error.name === "InvalidStateError" ? "This device has a passkey for Bursar already."
+        : error.name === "NotAllowedError" ? "The browser did not use a passkey: it was cancelled, took too long, or there is none." : error.message;
+      alert.hidden = button.disabled = false;
+    }
+  });
+}
+
 // A button that was pressed is not pressed twice.
 document.addEventListener("submit", (e) => {
+  if (e.defaultPrevented) return;
   setTimeout(() => { for (const b of e.target.querySelectorAll("button")) b.disabled = true; });
 });
 addEventListener("pageshow", () => { for (const b of document.querySelectorAll("button[disabled]")) b.disabled = false; });

@@ -25,16 +25,17 @@ UPDATE users SET password_hash = @password_hash WHERE id = @id;
 
 -- name: ListPeople :many
 -- Everybody, with when they were here last. There are no more of them than people in the company.
-SELECT sqlc.embed(users), CAST(COALESCE(MAX(sessions.seen_at), 0) AS INTEGER) AS last_seen_ms
+SELECT sqlc.embed(users), CAST(COALESCE(MAX(sessions.seen_at), 0) AS INTEGER) AS last_seen_ms,
+  CAST(EXISTS (SELECT 1 FROM totp WHERE totp.user_id = users.id) OR EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = users.id) AS INTEGER) AS second_factor
 FROM users LEFT JOIN sessions ON sessions.user_id = users.id
 GROUP BY users.id ORDER BY users.email;
 
 -- name: InsertSignInLink :exec
-INSERT INTO sign_in_links (token_hash, user_id, created_at, expires_at) VALUES (?, ?, ?, ?);
+INSERT INTO sign_in_links (token_hash, user_id, kind, created_at, expires_at) VALUES (?, ?, ?, ?, ?);
 
 -- name: SignInLinkByHash :one
 -- A link that can be used: e-mail and role are empty on the link of the first owner.
-SELECT sign_in_links.user_id, CAST(COALESCE(users.email, '') AS TEXT) AS email, CAST(COALESCE(users.role, '') AS TEXT) AS role
+SELECT sign_in_links.user_id, sign_in_links.kind, CAST(COALESCE(users.email, '') AS TEXT) AS email, CAST(COALESCE(users.role, '') AS TEXT) AS role
 FROM sign_in_links LEFT JOIN users ON users.id = sign_in_links.user_id
 WHERE sign_in_links.token_hash = @token_hash AND sign_in_links.used_at = 0 AND sign_in_links.expires_at > @now
   AND COALESCE(users.disabled_at, 0) = 0;

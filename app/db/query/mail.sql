@@ -17,5 +17,6 @@ SELECT id, key, recipients, subject, state, error, created_at, sent_at FROM mail
 WHERE id < @before ORDER BY id DESC LIMIT @n;
 
 -- name: SaveMailOutcome :exec
--- What a sent mail has become stays as it is.
-UPDATE mails SET state = @state, error = @error, sent_at = @sent_at WHERE id = @id AND state <> 'sent';
+-- What a sent mail has become stays as it is. Its secret is kept for as long as it may be sent again.
+UPDATE mails SET state = @state, error = @error, sent_at = @sent_at, secret = IIF(@state = 'waiting', secret, x'')
+WHERE id = @id AND state <> 'sent';

@@ -378,6 +378,7 @@ CREATE TABLE mails (
   subject    TEXT    NOT NULL,
   text       TEXT    NOT NULL,
   html       TEXT    NOT NULL,
+  secret     BLOB    NOT NULL DEFAULT x'',            -- sealed: what only the recipient may read; x'' once sent
   state      TEXT    NOT NULL CHECK (state IN ('kept', 'waiting', 'sent', 'failed')), -- kept: there is no SMTP
   error      TEXT    NOT NULL DEFAULT '',
   created_at INTEGER NOT NULL,
@@ -397,6 +398,7 @@ CREATE TABLE users (
 CREATE TABLE sign_in_links (
   token_hash BLOB    NOT NULL PRIMARY KEY,            -- SHA-256; the token itself is shown once
   user_id    INTEGER REFERENCES users (id),           -- NULL: whoever has it becomes the first owner
+  kind       TEXT    NOT NULL CHECK (kind IN ('invite', 'restart', 'reset')), -- restart: second factors end; reset: by mail
   created_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
   used_at    INTEGER NOT NULL DEFAULT 0
