@@ -90,7 +90,8 @@ func (a *App) join() {
 		a.Money.Stripe = stripe.NewActions(c.ActionsKey, c.StripeBase)
 	}
 	a.Reconciler = &reconcile.Reconciler{DB: a.DB, Stripe: client, CRM: a.CRM, Desk: a.Desk, Templates: a.templates,
-		To: c.ReportTo, Send: c.SMTP != nil && len(c.ReportTo) > 0, URL: c.URL, Location: c.Location}
+		To: c.ReportTo, Send: c.SMTP != nil && len(c.ReportTo) > 0, URL: c.URL, Location: c.Location,
+		Billing: a.Billing, Cap: c.RepairCap}
 
 	a.Billing.Handle(a.Worker)
 	a.Money.Handle(a.Worker)

@@ -12,7 +12,7 @@ import (
 )
 
 type reconcileCmd struct {
-	Repair bool `help:"Also end the access of more than ten customers at once, as Stripe says."`
+	Repair bool `help:"Do also what takes something away: all that is proposed, up to BURSAR_REPAIR_CAP."`
 	JSON   bool `name:"json" help:"Print the report as JSON."`
 }
 

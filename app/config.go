@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 	_ "time/tzdata" // BURSAR_TIMEZONE works in a container without zone files
@@ -35,6 +36,7 @@ type Config struct {
 	SMTP           *mail.SMTP        // nil: mail stays in the outbox
 	ReportTo       []string
 	ReportAt       string
+	RepairCap      int            // repairs that take something away, in one run that was asked to repair all
 	Proxies        []netip.Prefix // in front of us, whose X-Forwarded-For is believed
 	SecretKey      string         // base64; "" is the key file beside the database
 	PasswordReset  bool           // by mail
@@ -96,6 +98,10 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 		check("BURSAR_TIMEZONE", fmt.Errorf("%q is not a time zone like Europe/Berlin", or("BURSAR_TIMEZONE", "UTC")))
 	} else {
 		c.Location = zone
+	}
+	c.RepairCap, err = strconv.Atoi(or("BURSAR_REPAIR_CAP", "5"))
+	if err != nil || c.RepairCap < 0 {
+		check("BURSAR_REPAIR_CAP", fmt.Errorf("%q is not a number like 5", or("BURSAR_REPAIR_CAP", "5")))
 	}
 	check("BURSAR_REPORT_AT", queue.Schedule{Spec: c.ReportAt, Location: c.Location}.Validate())
 	if raw := or("SMTP_URL", ""); raw != "" {

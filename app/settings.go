@@ -31,6 +31,7 @@ var known = [...]struct {
 	{"BURSAR_TIMEZONE", "UTC", false, "The company's time zone."},
 	{"BURSAR_REPORT_AT", "0 7 * * *", false, "When the morning report comes."},
 	{"BURSAR_REPORT_TO", "", false, "Who gets it. Without it the report stays in the outbox."},
+	{"BURSAR_REPAIR_CAP", "5", false, "How many repairs that take something away one run may do when it is asked to repair all."},
 	{"SMTP_URL", "", true, "The mail server. Without it mail stays in the outbox."},
 	{"BURSAR_MAIL_FROM", "", false, "The sender of the mails."},
 }

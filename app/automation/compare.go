@@ -86,10 +86,20 @@ func (s Standing) sawInStripe(f customer.Facts, what string) bool {
 // stripeFindings are the reconciler's kinds that tell of Stripe, and the rows that they are about.
 var stripeFindings = map[string][]string{
 	"customer_differs":     {"Name", "E-mail"},
+	"customer_deleted":     {"Status", "Access"},
+	"link_to_nothing":      {"Status", "Access"},
 	"subscription_missing": {"Status", "Access"},
 	"subscription_differs": {"Status"},
+	"subscription_ended":   {"Status"},
+	"plan_differs":         {"Plan"},
+	"paid_not_active":      {"Status", "Access"},
 	"access_would_end":     {"Status", "Access"},
 	"not_in_stripe":        {"Status", "Access"},
+	"invoice_missing":      {"Last paid"},
+	"invoice_differs":      {"Last paid"},
+	"refund_missing":       {"Last paid"},
+	"dispute_missing":      {"Open tickets"},
+	"dispute_differs":      {"Open tickets"},
 }
 
 func compareText(what, follows, is, want, contact string) Comparison {

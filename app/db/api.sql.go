@@ -10,7 +10,7 @@ import (
 )
 
 const latestRun = `-- name: LatestRun :one
-SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, started_at, finished_at FROM runs ORDER BY id DESC LIMIT 1
+SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, started_at, finished_at FROM runs ORDER BY id DESC LIMIT 1
 `
 
 func (q *Queries) LatestRun(ctx context.Context) (Run, error) {
@@ -27,6 +27,7 @@ func (q *Queries) LatestRun(ctx context.Context) (Run, error) {
 		&i.Contacts,
 		&i.Tickets,
 		&i.Error,
+		&i.Note,
 		&i.StartedAt,
 		&i.FinishedAt,
 	)

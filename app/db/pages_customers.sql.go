@@ -428,7 +428,7 @@ func (q *Queries) FindingsForPeople(ctx context.Context, n int64) ([]FindingsFor
 }
 
 const findingsOfCustomer = `-- name: FindingsOfCustomer :many
-SELECT id, run_id, kind, subject, customer_id, expected, actual, repair, job_kind, job_key, state, seen, first_at, last_at, fixed_at FROM findings WHERE customer_id = ? AND state = 'open' ORDER BY id
+SELECT id, run_id, kind, subject, customer_id, expected, actual, systems, cause, evidence, evidence_at, evidence_job, repair, job_kind, job_key, job_args, "before", state, seen, first_at, last_at, fixed_at, fixed_by, dismissed_at, dismissed_by, dismissed_why, link_hash, link_until_at FROM findings WHERE customer_id = ? AND state = 'open' ORDER BY id
 `
 
 func (q *Queries) FindingsOfCustomer(ctx context.Context, customerID sql.NullInt64) ([]Finding, error) {
@@ -448,14 +448,27 @@ func (q *Queries) FindingsOfCustomer(ctx context.Context, customerID sql.NullInt
 			&i.CustomerID,
 			&i.Expected,
 			&i.Actual,
+			&i.Systems,
+			&i.Cause,
+			&i.Evidence,
+			&i.EvidenceAt,
+			&i.EvidenceJob,
 			&i.Repair,
 			&i.JobKind,
 			&i.JobKey,
+			&i.JobArgs,
+			&i.Before,
 			&i.State,
 			&i.Seen,
 			&i.FirstAt,
 			&i.LastAt,
 			&i.FixedAt,
+			&i.FixedBy,
+			&i.DismissedAt,
+			&i.DismissedBy,
+			&i.DismissedWhy,
+			&i.LinkHash,
+			&i.LinkUntilAt,
 		); err != nil {
 			return nil, err
 		}

@@ -23,7 +23,7 @@ func (q *Queries) CountEventsSince(ctx context.Context, customer string, since T
 }
 
 const findingAbout = `-- name: FindingAbout :one
-SELECT id, run_id, kind, subject, customer_id, expected, actual, repair, job_kind, job_key, state, seen, first_at, last_at, fixed_at FROM findings
+SELECT id, run_id, kind, subject, customer_id, expected, actual, systems, cause, evidence, evidence_at, evidence_job, repair, job_kind, job_key, job_args, "before", state, seen, first_at, last_at, fixed_at, fixed_by, dismissed_at, dismissed_by, dismissed_why, link_hash, link_until_at FROM findings
 WHERE (customer_id = ?1 OR job_key = ?2) AND last_at >= ?3 ORDER BY id DESC LIMIT 1
 `
 
@@ -39,14 +39,27 @@ func (q *Queries) FindingAbout(ctx context.Context, customerID sql.NullInt64, st
 		&i.CustomerID,
 		&i.Expected,
 		&i.Actual,
+		&i.Systems,
+		&i.Cause,
+		&i.Evidence,
+		&i.EvidenceAt,
+		&i.EvidenceJob,
 		&i.Repair,
 		&i.JobKind,
 		&i.JobKey,
+		&i.JobArgs,
+		&i.Before,
 		&i.State,
 		&i.Seen,
 		&i.FirstAt,
 		&i.LastAt,
 		&i.FixedAt,
+		&i.FixedBy,
+		&i.DismissedAt,
+		&i.DismissedBy,
+		&i.DismissedWhy,
+		&i.LinkHash,
+		&i.LinkUntilAt,
 	)
 	return i, err
 }

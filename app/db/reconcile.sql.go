@@ -10,6 +10,18 @@ import (
 	"database/sql"
 )
 
+const carryFindings = `-- name: CarryFindings :exec
+UPDATE findings SET run_id = ?1, seen = seen + 1, last_at = ?2
+WHERE findings.state IN ('open', 'dismissed') AND findings.run_id < ?1
+  AND findings.kind IN (SELECT k.value FROM json_each(CAST(?3 AS TEXT)) k)
+`
+
+// Findings of kinds that are looked for among what is new only: what is open of them is seen once more.
+func (q *Queries) CarryFindings(ctx context.Context, runID int64, now Time, kinds string) error {
+	_, err := q.db.ExecContext(ctx, carryFindings, runID, now, kinds)
+	return err
+}
+
 const countChurned = `-- name: CountChurned :one
 SELECT CAST(COUNT(DISTINCT s.customer_id) AS INTEGER) FROM subscriptions s
 WHERE s.ended_at >= ?1 AND s.ended_at < ?2 AND s.status = 'canceled' AND NOT EXISTS (
@@ -196,7 +208,7 @@ func (q *Queries) FailedInvoices(ctx context.Context) ([]FailedInvoicesRow, erro
 }
 
 const findingsOfRun = `-- name: FindingsOfRun :many
-SELECT f.id, f.run_id, f.kind, f.subject, f.customer_id, f.expected, f.actual, f.repair, f.job_kind, f.job_key, f.state, f.seen, f.first_at, f.last_at, f.fixed_at, CAST(COALESCE(c.id, 0) AS INTEGER) AS known_id,
+SELECT f.id, f.run_id, f.kind, f.subject, f.customer_id, f.expected, f.actual, f.systems, f.cause, f.evidence, f.evidence_at, f.evidence_job, f.repair, f.job_kind, f.job_key, f.job_args, f."before", f.state, f.seen, f.first_at, f.last_at, f.fixed_at, f.fixed_by, f.dismissed_at, f.dismissed_by, f.dismissed_why, f.link_hash, f.link_until_at, CAST(COALESCE(c.id, 0) AS INTEGER) AS known_id,
   CAST(COALESCE(c.name, '') AS TEXT) AS customer_name, CAST(COALESCE(c.email, '') AS TEXT) AS customer_email,
   CAST(EXISTS (SELECT 1 FROM jobs j WHERE j.kind = f.job_kind AND j.key = f.job_key
     AND (j.state IN ('available', 'retryable') AND j.state = 'available' OR j.state = 'running')) AS INTEGER) AS under_way
@@ -213,14 +225,27 @@ type FindingsOfRunRow struct {
 	CustomerID    sql.NullInt64
 	Expected      string
 	Actual        string
+	Systems       string
+	Cause         string
+	Evidence      string
+	EvidenceAt    Time
+	EvidenceJob   int64
 	Repair        string
 	JobKind       string
 	JobKey        string
+	JobArgs       string
+	Before        string
 	State         string
 	Seen          int64
 	FirstAt       Time
 	LastAt        Time
 	FixedAt       Time
+	FixedBy       string
+	DismissedAt   Time
+	DismissedBy   string
+	DismissedWhy  string
+	LinkHash      []byte
+	LinkUntilAt   Time
 	KnownID       int64
 	CustomerName  string
 	CustomerEmail string
@@ -245,14 +270,27 @@ func (q *Queries) FindingsOfRun(ctx context.Context, runID int64) ([]FindingsOfR
 			&i.CustomerID,
 			&i.Expected,
 			&i.Actual,
+			&i.Systems,
+			&i.Cause,
+			&i.Evidence,
+			&i.EvidenceAt,
+			&i.EvidenceJob,
 			&i.Repair,
 			&i.JobKind,
 			&i.JobKey,
+			&i.JobArgs,
+			&i.Before,
 			&i.State,
 			&i.Seen,
 			&i.FirstAt,
 			&i.LastAt,
 			&i.FixedAt,
+			&i.FixedBy,
+			&i.DismissedAt,
+			&i.DismissedBy,
+			&i.DismissedWhy,
+			&i.LinkHash,
+			&i.LinkUntilAt,
 			&i.KnownID,
 			&i.CustomerName,
 			&i.CustomerEmail,
@@ -272,7 +310,7 @@ func (q *Queries) FindingsOfRun(ctx context.Context, runID int64) ([]FindingsOfR
 }
 
 const finishRun = `-- name: FinishRun :exec
-UPDATE runs SET state = ?, stripe_compared = ?, customers = ?, subscriptions = ?, contacts = ?, tickets = ?, error = ?, finished_at = ? WHERE id = ?
+UPDATE runs SET state = ?, stripe_compared = ?, customers = ?, subscriptions = ?, contacts = ?, tickets = ?, error = ?, note = ?, finished_at = ? WHERE id = ?
 `
 
 type FinishRunParams struct {
@@ -283,6 +321,7 @@ type FinishRunParams struct {
 	Contacts       int64
 	Tickets        int64
 	Error          string
+	Note           string
 	FinishedAt     Time
 	ID             int64
 }
@@ -296,6 +335,7 @@ func (q *Queries) FinishRun(ctx context.Context, arg FinishRunParams) error {
 		arg.Contacts,
 		arg.Tickets,
 		arg.Error,
+		arg.Note,
 		arg.FinishedAt,
 		arg.ID,
 	)
@@ -303,7 +343,7 @@ func (q *Queries) FinishRun(ctx context.Context, arg FinishRunParams) error {
 }
 
 const fixRepaired = `-- name: FixRepaired :exec
-UPDATE findings SET state = 'fixed', fixed_at = ?1
+UPDATE findings SET state = 'fixed', fixed_at = ?1, fixed_by = 'bursar'
 WHERE findings.state = 'open' AND findings.run_id = ?2 AND findings.repair = 'job'
   AND (findings.job_kind, findings.job_key) IN (SELECT j.kind, j.key FROM jobs j
     WHERE j.state IN ('completed', 'discarded', 'cancelled') AND j.state = 'completed' AND j.finalized_at >= ?3 AND j.attempted_at >= ?3)
@@ -318,7 +358,7 @@ func (q *Queries) FixRepaired(ctx context.Context, now Time, runID int64, since 
 
 const fixUnseen = `-- name: FixUnseen :exec
 UPDATE findings SET state = 'fixed', fixed_at = ?1
-WHERE findings.state = 'open' AND findings.run_id < ?2
+WHERE findings.state IN ('open', 'dismissed') AND findings.run_id < ?2
   AND findings.kind NOT IN (SELECT k.value FROM json_each(CAST(?3 AS TEXT)) k)
   AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.kind = findings.job_kind AND j.key = findings.job_key
     AND (j.state IN ('available', 'retryable') AND j.state = 'available' AND j.scheduled_at <= ?1 OR j.state = 'running'))
@@ -328,6 +368,16 @@ WHERE findings.state = 'open' AND findings.run_id < ?2
 // JSON list @blind, and left out what a job is about to mend.
 func (q *Queries) FixUnseen(ctx context.Context, now Time, runID int64, blind string) error {
 	_, err := q.db.ExecContext(ctx, fixUnseen, now, runID, blind)
+	return err
+}
+
+const holdFinding = `-- name: HoldFinding :exec
+UPDATE findings SET repair = 'person' WHERE id = ?
+`
+
+// Its job would take something away besides: a person must ask for it.
+func (q *Queries) HoldFinding(ctx context.Context, id int64) error {
+	_, err := q.db.ExecContext(ctx, holdFinding, id)
 	return err
 }
 
@@ -373,7 +423,7 @@ func (q *Queries) JobUnderWay(ctx context.Context, arg JobUnderWayParams) (int64
 }
 
 const lastRun = `-- name: LastRun :one
-SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, started_at, finished_at FROM runs WHERE state IN ('complete', 'incomplete') ORDER BY id DESC LIMIT 1
+SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, started_at, finished_at FROM runs WHERE state IN ('complete', 'incomplete') ORDER BY id DESC LIMIT 1
 `
 
 func (q *Queries) LastRun(ctx context.Context) (Run, error) {
@@ -390,6 +440,7 @@ func (q *Queries) LastRun(ctx context.Context) (Run, error) {
 		&i.Contacts,
 		&i.Tickets,
 		&i.Error,
+		&i.Note,
 		&i.StartedAt,
 		&i.FinishedAt,
 	)
@@ -397,7 +448,7 @@ func (q *Queries) LastRun(ctx context.Context) (Run, error) {
 }
 
 const lastRunByHand = `-- name: LastRunByHand :one
-SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, started_at, finished_at FROM runs WHERE day = '' AND started_at >= ?1 AND state IN ('complete', 'incomplete') ORDER BY id DESC LIMIT 1
+SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, started_at, finished_at FROM runs WHERE day = '' AND started_at >= ?1 AND state IN ('complete', 'incomplete') ORDER BY id DESC LIMIT 1
 `
 
 // A run that somebody asked for since a time, once it has ended.
@@ -415,6 +466,7 @@ func (q *Queries) LastRunByHand(ctx context.Context, since Time) (Run, error) {
 		&i.Contacts,
 		&i.Tickets,
 		&i.Error,
+		&i.Note,
 		&i.StartedAt,
 		&i.FinishedAt,
 	)
@@ -480,7 +532,7 @@ func (q *Queries) OpenDisputes(ctx context.Context) ([]OpenDisputesRow, error) {
 }
 
 const openFindings = `-- name: OpenFindings :many
-SELECT id, run_id, kind, subject, customer_id, expected, actual, repair, job_kind, job_key, state, seen, first_at, last_at, fixed_at FROM findings WHERE state = 'open' ORDER BY id
+SELECT id, run_id, kind, subject, customer_id, expected, actual, systems, cause, evidence, evidence_at, evidence_job, repair, job_kind, job_key, job_args, "before", state, seen, first_at, last_at, fixed_at, fixed_by, dismissed_at, dismissed_by, dismissed_why, link_hash, link_until_at FROM findings WHERE state = 'open' ORDER BY id
 `
 
 func (q *Queries) OpenFindings(ctx context.Context) ([]Finding, error) {
@@ -500,14 +552,27 @@ func (q *Queries) OpenFindings(ctx context.Context) ([]Finding, error) {
 			&i.CustomerID,
 			&i.Expected,
 			&i.Actual,
+			&i.Systems,
+			&i.Cause,
+			&i.Evidence,
+			&i.EvidenceAt,
+			&i.EvidenceJob,
 			&i.Repair,
 			&i.JobKind,
 			&i.JobKey,
+			&i.JobArgs,
+			&i.Before,
 			&i.State,
 			&i.Seen,
 			&i.FirstAt,
 			&i.LastAt,
 			&i.FixedAt,
+			&i.FixedBy,
+			&i.DismissedAt,
+			&i.DismissedBy,
+			&i.DismissedWhy,
+			&i.LinkHash,
+			&i.LinkUntilAt,
 		); err != nil {
 			return nil, err
 		}
@@ -524,12 +589,13 @@ func (q *Queries) OpenFindings(ctx context.Context) ([]Finding, error) {
 
 const openRepairs = `-- name: OpenRepairs :one
 SELECT CAST(COUNT(*) AS INTEGER) FROM findings f
-WHERE f.run_id = ?1 AND f.state = 'open' AND f.repair = 'job' AND EXISTS (
+WHERE f.run_id = ?1 AND f.state = 'open' AND (f.repair = 'person' AND EXISTS (
+  SELECT 1 FROM repairs r WHERE r.finding_id = f.id AND r.state = 'asked') OR f.repair = 'job' AND EXISTS (
   SELECT 1 FROM jobs j WHERE j.kind = f.job_kind AND j.key = f.job_key
-    AND (j.state IN ('available', 'retryable') AND j.state = 'available' OR j.state = 'running'))
+    AND (j.state IN ('available', 'retryable') AND j.state = 'available' OR j.state = 'running')))
 `
 
-// Findings of a run whose job is still waiting for its first attempt, or at work.
+// Findings of a run whose job is still waiting for its first attempt, or at work, or whose repair was asked for.
 func (q *Queries) OpenRepairs(ctx context.Context, runID int64) (int64, error) {
 	row := q.db.QueryRowContext(ctx, openRepairs, runID)
 	var column_1 int64
@@ -538,7 +604,7 @@ func (q *Queries) OpenRepairs(ctx context.Context, runID int64) (int64, error) {
 }
 
 const previousScheduledRun = `-- name: PreviousScheduledRun :one
-SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, started_at, finished_at FROM runs WHERE state IN ('complete', 'incomplete') AND day <> '' AND id < ? ORDER BY id DESC LIMIT 1
+SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, started_at, finished_at FROM runs WHERE state IN ('complete', 'incomplete') AND day <> '' AND id < ? ORDER BY id DESC LIMIT 1
 `
 
 func (q *Queries) PreviousScheduledRun(ctx context.Context, id int64) (Run, error) {
@@ -555,6 +621,7 @@ func (q *Queries) PreviousScheduledRun(ctx context.Context, id int64) (Run, erro
 		&i.Contacts,
 		&i.Tickets,
 		&i.Error,
+		&i.Note,
 		&i.StartedAt,
 		&i.FinishedAt,
 	)
@@ -692,8 +759,49 @@ func (q *Queries) RefundsBetween(ctx context.Context, since Time, until Time) ([
 	return items, nil
 }
 
+const repairsToQueue = `-- name: RepairsToQueue :many
+SELECT id, job_kind, job_key, job_args FROM findings
+WHERE run_id = ?1 AND id > ?2 AND state = 'open' AND repair = 'job' ORDER BY id LIMIT ?3
+`
+
+type RepairsToQueueRow struct {
+	ID      int64
+	JobKind string
+	JobKey  string
+	JobArgs string
+}
+
+// Open findings of a run that a job mends, after an id.
+func (q *Queries) RepairsToQueue(ctx context.Context, runID int64, after int64, n int64) ([]RepairsToQueueRow, error) {
+	rows, err := q.db.QueryContext(ctx, repairsToQueue, runID, after, n)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RepairsToQueueRow
+	for rows.Next() {
+		var i RepairsToQueueRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.JobKind,
+			&i.JobKey,
+			&i.JobArgs,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const runByDay = `-- name: RunByDay :one
-SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, started_at, finished_at FROM runs WHERE day = ?
+SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, started_at, finished_at FROM runs WHERE day = ?
 `
 
 func (q *Queries) RunByDay(ctx context.Context, day string) (Run, error) {
@@ -710,6 +818,7 @@ func (q *Queries) RunByDay(ctx context.Context, day string) (Run, error) {
 		&i.Contacts,
 		&i.Tickets,
 		&i.Error,
+		&i.Note,
 		&i.StartedAt,
 		&i.FinishedAt,
 	)
@@ -717,7 +826,7 @@ func (q *Queries) RunByDay(ctx context.Context, day string) (Run, error) {
 }
 
 const runByID = `-- name: RunByID :one
-SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, started_at, finished_at FROM runs WHERE id = ?
+SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, started_at, finished_at FROM runs WHERE id = ?
 `
 
 func (q *Queries) RunByID(ctx context.Context, id int64) (Run, error) {
@@ -734,6 +843,7 @@ func (q *Queries) RunByID(ctx context.Context, id int64) (Run, error) {
 		&i.Contacts,
 		&i.Tickets,
 		&i.Error,
+		&i.Note,
 		&i.StartedAt,
 		&i.FinishedAt,
 	)
@@ -741,27 +851,44 @@ func (q *Queries) RunByID(ctx context.Context, id int64) (Run, error) {
 }
 
 const saveFinding = `-- name: SaveFinding :exec
-INSERT INTO findings (run_id, kind, subject, customer_id, expected, actual, repair, job_kind, job_key, state, first_at, last_at)
-VALUES (?1, ?2, ?3, (SELECT c.id FROM customers c WHERE c.id = ?4), ?5, ?6, ?7, ?8, ?9, 'open', ?10, ?10)
-ON CONFLICT (kind, subject) WHERE state = 'open' DO UPDATE SET run_id = excluded.run_id, customer_id = excluded.customer_id,
-  expected = excluded.expected, actual = excluded.actual, repair = excluded.repair, job_kind = excluded.job_kind, job_key = excluded.job_key,
+INSERT INTO findings (run_id, kind, subject, customer_id, expected, actual, systems, cause, evidence, evidence_at, evidence_job,
+  repair, job_kind, job_key, job_args, before, state, first_at, last_at)
+VALUES (?1, ?2, ?3, (SELECT c.id FROM customers c WHERE c.id = ?4), ?5, ?6, ?7, ?8, ?9,
+  ?10, ?11, ?12, ?13, ?14, ?15, ?16, 'open', ?17, ?17)
+ON CONFLICT (kind, subject) WHERE state IN ('open', 'dismissed') DO UPDATE SET run_id = excluded.run_id, customer_id = excluded.customer_id,
+  state = CASE WHEN findings.state = 'dismissed' AND findings.expected = excluded.expected AND findings.actual = excluded.actual
+    THEN 'dismissed' ELSE 'open' END,
+  cause = CASE WHEN excluded.cause = 'unknown' THEN findings.cause ELSE excluded.cause END,
+  evidence = CASE WHEN excluded.cause = 'unknown' THEN findings.evidence ELSE excluded.evidence END,
+  evidence_at = CASE WHEN excluded.cause = 'unknown' THEN findings.evidence_at ELSE excluded.evidence_at END,
+  evidence_job = CASE WHEN excluded.cause = 'unknown' THEN findings.evidence_job ELSE excluded.evidence_job END,
+  expected = excluded.expected, actual = excluded.actual, systems = excluded.systems, repair = excluded.repair,
+  job_kind = excluded.job_kind, job_key = excluded.job_key, job_args = excluded.job_args, before = excluded.before,
   seen = findings.seen + (findings.run_id <> excluded.run_id), last_at = excluded.last_at
 `
 
 type SaveFindingParams struct {
-	RunID      int64
-	Kind       string
-	Subject    string
-	CustomerID int64
-	Expected   string
-	Actual     string
-	Repair     string
-	JobKind    string
-	JobKey     string
-	Now        Time
+	RunID       int64
+	Kind        string
+	Subject     string
+	CustomerID  int64
+	Expected    string
+	Actual      string
+	Systems     string
+	Cause       string
+	Evidence    string
+	EvidenceAt  Time
+	EvidenceJob int64
+	Repair      string
+	JobKind     string
+	JobKey      string
+	JobArgs     string
+	Before      string
+	Now         Time
 }
 
-// The customer may have been merged into another since it was read.
+// The customer may have been merged into another since it was read. What was dismissed stays so as long as it
+// says the same. What is known of the cause is not forgotten for want of news.
 func (q *Queries) SaveFinding(ctx context.Context, arg SaveFindingParams) error {
 	_, err := q.db.ExecContext(ctx, saveFinding,
 		arg.RunID,
@@ -770,9 +897,16 @@ func (q *Queries) SaveFinding(ctx context.Context, arg SaveFindingParams) error 
 		arg.CustomerID,
 		arg.Expected,
 		arg.Actual,
+		arg.Systems,
+		arg.Cause,
+		arg.Evidence,
+		arg.EvidenceAt,
+		arg.EvidenceJob,
 		arg.Repair,
 		arg.JobKind,
 		arg.JobKey,
+		arg.JobArgs,
+		arg.Before,
 		arg.Now,
 	)
 	return err

@@ -66,8 +66,13 @@ func leavesLater(c *Company, m *member) error { return outcome(c.leaveLater(m)) 
 func disputed(c *Company, m *member) error    { return outcome(c.Stripe.Dispute(m.Charge)) }
 func refunded(c *Company, m *member) error    { return outcome(c.Stripe.Refund(m.Charge, 1500)) }
 
+// buysSecond is a second subscription for a while.
 func buysSecond(c *Company, m *member) error {
-	return outcome(c.Stripe.Resubscribe(m.Customer, "starter"))
+	second, err := c.Stripe.Resubscribe(m.Customer, "starter")
+	if err != nil {
+		return err
+	}
+	return c.Stripe.Cancel(second.Subscription, true)
 }
 
 func returns(c *Company, m *member) (err error) {

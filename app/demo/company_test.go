@@ -64,7 +64,7 @@ func TestTheHistoryEndsNowWithAllKindsOfCustomers(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]int{"customers": 31, "in jpy": 1, "in eur": 2, "without a name": 1, "with two subscriptions": 2,
-		"refunds": 1, "disputes": 1, "trialing": 3, "past_due": 1, "canceled": 3, "about to end": 1, "unpaid invoices": 1, "recovered invoices": 2} {
+		"refunds": 1, "disputes": 1, "trialing": 3, "past_due": 1, "canceled": 3, "about to end": 2, "unpaid invoices": 1, "recovered invoices": 2} {
 		if got[name] != want {
 			t.Errorf("%s: %d, want %d", name, got[name], want)
 		}

@@ -63,8 +63,8 @@ func (s *Stripe) getSubscription(c *call) (object, error) {
 	return sub.render(), nil
 }
 
-// listSubscriptions leaves out canceled ones unless status says otherwise, and those of a
-// test clock unless they are asked for.
+// listSubscriptions leaves out canceled ones unless status says otherwise, those of a test
+// clock unless they are asked for, and those of deleted customers unless status is canceled.
 func (s *Stripe) listSubscriptions(c *call) (object, error) {
 	status, clock := c.text("status"), c.text("test_clock")
 	return page(c, s.subscriptions.of(c.text("customer")), func(sub *subscription) bool {
@@ -80,6 +80,9 @@ func (s *Stripe) listSubscriptions(c *call) (object, error) {
 			right = sub.status == status
 		}
 		mine := c.has("customer") || sub.customer.testClock == clock
+		if sub.customer.deleted && status != "canceled" {
+			return false
+		}
 		return right && mine && c.is("price", sub.items[0].price.id) && c.createdWithin(sub.created)
 	})
 }

@@ -59,7 +59,8 @@ func newCompany(t testing.TB, began time.Time) *company {
 	client := stripe.New("sk_test_1", api.URL)
 	c.Billing = &billing.Billing{DB: d, Stripe: client}
 	c.Reconciler = &reconcile.Reconciler{DB: d, Stripe: client, CRM: crm.Builtin{DB: d}, Desk: support.Builtin{DB: d}, Templates: parseTemplates(t),
-		To: []string{"ada@example.com"}, URL: "https://bursar.example.com", Location: time.UTC, Pause: time.Millisecond}
+		To: []string{"ada@example.com"}, URL: "https://bursar.example.com", Location: time.UTC, Pause: time.Millisecond,
+		Billing: c.Billing, Cap: 5}
 	c.Worker = c.worker(c.Reconciler)
 	return c
 }
@@ -209,7 +210,79 @@ func (c *company) adopt() {
 			return nil
 		}))
 	}
+	check(c.t, c.DB.Tx(ctx, func(q *db.Queries) error { return c.adoptMoney(ctx, q) }))
 	check(c.t, c.Worker.WorkOff(ctx))
+}
+
+// adoptMoney takes over invoices and checkouts.
+func (c *company) adoptMoney(ctx context.Context, q *db.Queries) error {
+	changed := map[int64]bool{}
+	for o, err := range c.Billing.Stripe.Invoices(ctx, time.Time{}) {
+		id, linkErr := q.LinkOf(ctx, "stripe", o.Customer)
+		if err := errors.Join(err, linkErr); err != nil {
+			return err
+		}
+		changed[id] = true
+		p := db.SaveInvoiceParams{ID: o.ID, StripeCustomer: o.Customer, CustomerID: id, Subscription: o.Subscription, Status: o.Status,
+			AmountDue: o.AmountDue, AmountPaid: o.AmountPaid, Currency: o.Currency, Attempts: o.Attempts, Failed: o.Failed,
+			PaidAt: db.At(o.PaidAt), CreatedAt: db.At(o.CreatedAt)}
+		if err := c.Billing.Change(ctx, q, id, func() error { return q.SaveInvoice(ctx, p) }); err != nil {
+			return err
+		}
+	}
+	for o, err := range c.Billing.Stripe.Checkouts(ctx, time.Time{}) {
+		if err != nil {
+			return err
+		}
+		id, err := q.LinkOf(ctx, "stripe", o.Customer)
+		if err != nil {
+			return err
+		}
+		err = q.SaveCheckout(ctx, db.SaveCheckoutParams{ID: o.ID, StripeCustomer: o.Customer, CustomerID: id, Mode: o.Mode, Status: o.Status,
+			PaymentStatus: o.PaymentStatus, Subscription: o.Subscription, Amount: o.Amount, Currency: o.Currency, CreatedAt: db.At(o.CreatedAt)})
+		if err != nil {
+			return err
+		}
+	}
+	for o, err := range c.Billing.Stripe.Charges(ctx, time.Time{}) {
+		id, linkErr := q.LinkOf(ctx, "stripe", o.Customer)
+		if err := errors.Join(err, linkErr); err != nil {
+			return err
+		}
+		err := q.SaveCharge(ctx, db.SaveChargeParams{ID: o.ID, StripeCustomer: o.Customer, CustomerID: id, Invoice: o.Invoice, PaymentIntent: o.PaymentIntent,
+			Status: o.Status, Amount: o.Amount, AmountRefunded: o.AmountRefunded, Currency: o.Currency, Disputed: o.Disputed, CreatedAt: db.At(o.CreatedAt)})
+		if err != nil {
+			return err
+		}
+	}
+	for o, err := range c.Billing.Stripe.Refunds(ctx, time.Time{}) {
+		charge, linkErr := q.ChargeByID(ctx, o.Charge)
+		if err := errors.Join(err, linkErr); err != nil {
+			return err
+		}
+		err := q.SaveRefund(ctx, db.SaveRefundParams{ID: o.ID, StripeCustomer: charge.StripeCustomer, CustomerID: charge.CustomerID, Charge: o.Charge,
+			PaymentIntent: o.PaymentIntent, Status: o.Status, Amount: o.Amount, Currency: o.Currency, Reason: o.Reason, CreatedAt: db.At(o.CreatedAt)})
+		if err != nil {
+			return err
+		}
+	}
+	for o, err := range c.Billing.Stripe.Disputes(ctx, time.Time{}) {
+		charge, linkErr := q.ChargeByID(ctx, o.Charge)
+		if err := errors.Join(err, linkErr); err != nil {
+			return err
+		}
+		err := q.SaveDispute(ctx, db.SaveDisputeParams{ID: o.ID, StripeCustomer: charge.StripeCustomer, CustomerID: charge.CustomerID, Charge: o.Charge,
+			PaymentIntent: o.PaymentIntent, Status: o.Status, Reason: o.Reason, Amount: o.Amount, Currency: o.Currency, CreatedAt: db.At(o.CreatedAt)})
+		if err != nil {
+			return err
+		}
+	}
+	for id := range changed {
+		if err := c.Billing.Change(ctx, q, id, func() error { return nil }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *company) adoptCustomer(ctx context.Context, q *db.Queries, s stripe.Customer, subscriptions []stripe.Subscription) error {

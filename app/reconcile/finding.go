@@ -1,7 +1,9 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -16,52 +18,24 @@ type finding struct {
 	customerID int64
 	expected   string // by the system that is right
 	actual     string
-	job        queue.Args // what mends it; nil: a person must
-	ask        bool       // the job takes access away from many at once: it waits for a person to ask for it
+	job        queue.Args // what mends it, or what a person may ask for; nil: nothing can
+	before     queue.Args // what puts back what stood there; nil where nothing can
+	since      time.Time  // when what differs was begun to be read; zero: as the rest of this part
+
+	stripeCustomer string // whose events and jobs may tell why, "" if none
+	systems        Systems
+	reason
 }
 
-// Kinds of findings. Each has a sentence in Label.
-const (
-	customerMissing     = "customer_missing"
-	customerDiffers     = "customer_differs"
-	subscriptionMissing = "subscription_missing"
-	subscriptionDiffers = "subscription_differs"
-	accessWouldEnd      = "access_would_end"
-	notInStripe         = "not_in_stripe"
-	recordStale         = "record_stale"
-	contactMissing      = "contact_missing"
-	contactDiffers      = "contact_differs"
-	ticketMissing       = "ticket_missing"
-	ticketLeftOpen      = "ticket_left_open"
-	unknownPrice        = "unknown_price"
-	twoPeople           = "two_people"
-	eventsOfNobody      = "events_of_nobody"
-	eventsIgnored       = "events_ignored"
-)
-
-// stripeKinds are found by looking at Stripe.
-var stripeKinds = []string{customerMissing, customerDiffers, subscriptionMissing, subscriptionDiffers, accessWouldEnd, notInStripe}
-
-var labels = map[string]string{
-	customerMissing:     "a Stripe customer was not known here",
-	customerDiffers:     "name, e-mail or deletion differ from Stripe",
-	subscriptionMissing: "a Stripe subscription was not known here",
-	subscriptionDiffers: "a subscription differs from Stripe",
-	accessWouldEnd:      "Stripe says the subscription is over, and there is access here",
-	notInStripe:         "Stripe does not list this subscription",
-	recordStale:         "the record is behind what is stored",
-	contactMissing:      "the contact is missing in the CRM",
-	contactDiffers:      "the contact in the CRM differs",
-	ticketMissing:       "a ticket is missing",
-	ticketLeftOpen:      "a ticket is open although its cause is gone",
-	unknownPrice:        "a price has no plan name (set BURSAR_PLANS)",
-	twoPeople:           "a purchase names the user of another customer",
-	eventsOfNobody:      "payments belong to nobody known",
-	eventsIgnored:       "events were ignored",
+// storedJob is a job as a finding keeps it.
+type storedJob struct {
+	kind, key string
+	args      json.RawMessage
 }
 
-// Label says in words what a kind of finding is.
-func Label(kind string) string { return labels[kind] }
+func (j storedJob) Kind() string                 { return j.kind }
+func (j storedJob) Key() string                  { return j.key }
+func (j storedJob) MarshalJSON() ([]byte, error) { return j.args, nil }
 
 const (
 	flushAt  = 200             // findings share one transaction, and are kept in memory until then
@@ -76,16 +50,23 @@ const (
 // add keeps a finding, and stores those kept when they are many. What a job is about to mend by
 // itself, or has mended since the reading began, is none.
 func (c *comparison) add(ctx context.Context, f finding) error {
+	if f.since.IsZero() {
+		f.since = c.reading
+	}
 	if f.job != nil {
-		now := time.Now()
-		n, err := c.DB.Read().JobUnderWay(ctx, db.JobUnderWayParams{Kind: f.job.Kind(), Key: f.job.Key(),
-			Now: db.At(now), StuckAt: db.At(now.Add(-inFlight)), Since: db.At(c.reading)})
-		if err != nil || n > 0 {
+		under, err := c.underWay(ctx, f.job.Kind(), f.job.Key(), f.since)
+		if err != nil || under {
 			return err
 		}
 	}
-	if f.ask && !c.repair {
-		f.job = nil
+	if f.stripeCustomer != "" && KindOf(f.kind).source == inStripe {
+		c.covered[f.stripeCustomer] = true
+	}
+	if err := c.explain(ctx, &f); err != nil {
+		return fmt.Errorf("why %s %s: %w", f.kind, f.subject, err)
+	}
+	if err := c.say(ctx, &f); err != nil {
+		return fmt.Errorf("what the systems say of %s: %w", f.subject, err)
 	}
 	c.found = append(c.found, f)
 	if len(c.found) < flushAt {
@@ -94,17 +75,21 @@ func (c *comparison) add(ctx context.Context, f finding) error {
 	return c.flush(ctx)
 }
 
-// flush stores the findings together with the jobs that mend them.
+// underWay says that a job is due, at work, or has been done since a time.
+func (c *comparison) underWay(ctx context.Context, kind, key string, since time.Time) (bool, error) {
+	now := time.Now()
+	n, err := c.DB.Read().JobUnderWay(ctx, db.JobUnderWayParams{Kind: kind, Key: key,
+		Now: db.At(now), StuckAt: db.At(now.Add(-inFlight)), Since: db.At(since)})
+	return n > 0, err
+}
+
+// flush stores the findings.
 func (c *comparison) flush(ctx context.Context) error {
 	err := c.DB.Tx(ctx, func(q *db.Queries) error {
 		for _, f := range c.found {
-			p := db.SaveFindingParams{RunID: c.row.ID, Kind: f.kind, Subject: f.subject, CustomerID: f.customerID,
-				Expected: f.expected, Actual: f.actual, Repair: "person", Now: db.Now()}
-			if f.job != nil {
-				p.Repair, p.JobKind, p.JobKey = "job", f.job.Kind(), f.job.Key()
-				if err := c.queueRepair(ctx, q, f.job); err != nil {
-					return err
-				}
+			p, err := c.params(f)
+			if err != nil {
+				return err
 			}
 			if err := q.SaveFinding(ctx, p); err != nil {
 				return err
@@ -117,6 +102,64 @@ func (c *comparison) flush(ctx context.Context) error {
 	}
 	c.found = c.found[:0]
 	return nil
+}
+
+func (c *comparison) params(f finding) (p db.SaveFindingParams, err error) {
+	systems, err := json.Marshal(f.systems)
+	if err != nil {
+		return p, err
+	}
+	p = db.SaveFindingParams{RunID: c.row.ID, Kind: f.kind, Subject: f.subject, CustomerID: f.customerID,
+		Expected: f.expected, Actual: f.actual, Systems: string(systems), Cause: cmp.Or(f.cause, Unknown), Evidence: f.evidence,
+		EvidenceAt: db.At(f.at), EvidenceJob: f.evidenceJob, Repair: "job", Now: db.Now()}
+	if KindOf(f.kind).Person || f.job == nil {
+		p.Repair = "person"
+	}
+	if f.job != nil {
+		p.JobKind, p.JobKey = f.job.Kind(), f.job.Key()
+		args, err := json.Marshal(f.job)
+		if err != nil {
+			return p, err
+		}
+		p.JobArgs = string(args)
+	}
+	if f.before != nil {
+		args, err := json.Marshal(f.before)
+		if err != nil {
+			return p, err
+		}
+		p.Before = string(args)
+	}
+	return p, nil
+}
+
+// queueRepairs queues what the findings of this run are mended by. It comes last: by then it is known whose
+// access would end, and nothing that reads such a customer again may run without a person.
+func (c *comparison) queueRepairs(ctx context.Context) error {
+	for after := int64(0); ; {
+		rows, err := c.DB.Read().RepairsToQueue(ctx, c.row.ID, after, flushAt)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		err = c.DB.Tx(ctx, func(q *db.Queries) error {
+			for _, r := range rows {
+				after = r.ID
+				if r.JobKind == syncKind && c.ends[r.JobKey] {
+					if err := q.HoldFinding(ctx, r.ID); err != nil {
+						return err
+					}
+					continue
+				}
+				if err := c.queueRepair(ctx, q, storedJob{r.JobKind, r.JobKey, json.RawMessage(r.JobArgs)}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("queue repairs: %w", err)
+		}
+	}
 }
 
 func (c *comparison) queueRepair(ctx context.Context, q *db.Queries, job queue.Args) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 
 // compareHere looks for what cannot be right whatever the others say.
 func (c *comparison) compareHere(ctx context.Context) error {
+	c.reading = time.Now()
 	q := c.DB.Read()
 	prices, err := q.UnknownPrices(ctx)
 	if err != nil {
@@ -36,18 +38,21 @@ func (c *comparison) compareHere(ctx context.Context) error {
 	}
 	var found []finding
 	for _, p := range prices {
-		found = append(found, finding{kind: unknownPrice, subject: p.Price, customerID: p.CustomerID,
-			expected: "a plan name", actual: fmt.Sprintf("none, for %d live subscriptions", p.N)})
+		found = append(found, finding{kind: unknownPrice, subject: p.Price, customerID: p.CustomerID, expected: "a plan name", actual: "none",
+			reason: reason{cause: Unnamed, evidence: fmt.Sprintf("Neither BURSAR_PLANS nor Stripe's product names it; %s", liveOnes(p.N))}})
 	}
 	for _, p := range people {
 		found = append(found, finding{kind: twoPeople, subject: p.ID, customerID: p.CustomerID,
-			expected: fmt.Sprintf("customer %d", p.CustomerID), actual: fmt.Sprintf("user %s is customer %d", p.UserID, p.UserCustomerID)})
+			expected: fmt.Sprintf("customer %d", p.CustomerID), actual: fmt.Sprintf("user %s is customer %d", p.UserID, p.UserCustomerID),
+			reason: reason{cause: AsInStripe, evidence: "The checkout names this user, and Stripe's customer of it is another's here"}})
 	}
 	if nobody > 0 {
-		found = append(found, finding{kind: eventsOfNobody, subject: "events", expected: "a customer", actual: fmt.Sprintf("%d events without one", nobody)})
+		found = append(found, finding{kind: eventsOfNobody, subject: "events", expected: "a customer", actual: "events without one",
+			reason: reason{cause: AsInStripe, evidence: fmt.Sprintf("%d events name no customer, as payments of guests do", nobody)}})
 	}
 	for _, i := range ignored {
-		found = append(found, finding{kind: eventsIgnored, subject: i.Ignored, expected: "none", actual: fmt.Sprintf("%d in 24 hours", i.N)})
+		found = append(found, finding{kind: eventsIgnored, subject: i.Ignored, expected: "none", actual: "events that nothing follows from",
+			reason: reason{cause: Ignored, evidence: fmt.Sprintf("%d in 24 hours: %s", i.N, i.Ignored)}})
 	}
 	for _, f := range found {
 		if err := c.add(ctx, f); err != nil {
@@ -57,103 +62,172 @@ func (c *comparison) compareHere(ctx context.Context) error {
 	return nil
 }
 
-// compareDesks compares what the rules want of the CRM and the desk with what stands there.
-func (c *comparison) compareDesks(ctx context.Context) error {
+func liveOnes(n int64) string {
+	if n == 1 {
+		return "one live subscription has it"
+	}
+	return fmt.Sprintf("%d live subscriptions have it", n)
+}
+
+// compareCustomers walks everybody known here, and compares them with themselves, the CRM and the desk.
+func (c *comparison) compareCustomers(ctx context.Context) error {
 	c.reading = time.Now()
-	contacts := map[int64]crm.Contact{}
-	for contact, err := range c.CRM.Contacts(ctx) {
-		if err != nil {
-			return fmt.Errorf("the contacts could not be read whole: %w", err)
-		}
-		contacts[contact.CustomerID] = contact
-	}
-	tickets := map[string]support.Status{}
-	for t, err := range c.Desk.Tickets(ctx) {
-		if err != nil {
-			return fmt.Errorf("the tickets could not be read whole: %w", err)
-		}
-		tickets[t.Cause] = t
-	}
-	c.row.Contacts, c.row.Tickets = int64(len(contacts)), int64(len(tickets))
 	if c.Stripe == nil {
 		c.row.Customers, c.row.Subscriptions = 0, 0
 	}
+	alike := newAlike()
 	for after := int64(0); ; {
 		rows, err := c.DB.Read().CustomerPage(ctx, after, page)
 		if err != nil {
 			return err
 		}
-		for _, r := range rows {
-			after = r.ID
-			if err := c.compareCustomer(ctx, r.ID, contacts, tickets); err != nil {
+		facts, err := customer.LoadRange(ctx, c.DB.Read(), rows)
+		if err != nil {
+			return err
+		}
+		for _, f := range facts {
+			after = f.Record.ID
+			alike.add(f.Record)
+			if err := c.compareCustomer(ctx, f); err != nil {
 				return err
 			}
 		}
 		if len(rows) < page {
-			return c.closeLeftOpen(ctx, tickets)
+			break
+		}
+		if err := c.progress(ctx); err != nil {
+			return err
 		}
 	}
+	return errors.Join(c.contactsOfNobody(ctx), c.closeLeftOpen(ctx), c.compareAlike(ctx, alike))
 }
 
-// compareCustomer compares one customer; wanted tickets are struck from the map.
-func (c *comparison) compareCustomer(ctx context.Context, id int64, contacts map[int64]crm.Contact, tickets map[string]support.Status) error {
-	f, err := customer.Load(ctx, c.DB.Read(), id)
-	if errors.Is(err, db.ErrNoRows) {
-		return nil // merged a moment ago
-	}
-	if err != nil {
-		return err
-	}
+// compareCustomer compares one customer; tickets that are wanted are struck from the open ones.
+func (c *comparison) compareCustomer(ctx context.Context, f customer.Facts) error {
 	if c.Stripe == nil {
 		c.row.Customers++
 		c.row.Subscriptions += int64(len(f.Subscriptions))
 	}
 	now := time.Now()
 	follows := f.RecordAt(now)
-	if expected, actual := standing(follows), standing(f.Record); expected != actual && len(f.Stripe) > 0 {
-		err := c.add(ctx, finding{kind: recordStale, subject: fmt.Sprint(id), customerID: id, expected: expected, actual: actual,
-			job: billing.SyncCustomer{StripeCustomer: f.Stripe[0].ID}})
-		if err != nil {
-			return err
-		}
+	if err := c.compareRecord(ctx, f, follows); err != nil {
+		return err
 	}
 	f.Record = follows
+	if err := c.compareMoney(ctx, f); err != nil {
+		return err
+	}
 	want := automation.Want(f, now)
-	if want.Contact != nil {
-		if err := c.compareContact(ctx, *want.Contact, contacts); err != nil {
+	if c.contacts != nil {
+		if err := c.compareContact(ctx, f, want.Contact); err != nil {
 			return err
 		}
 	}
-	for _, t := range want.Tickets {
-		_, exists := tickets[t.Cause]
-		delete(tickets, t.Cause)
-		if exists {
-			continue
-		}
-		err := c.add(ctx, finding{kind: ticketMissing, subject: t.Cause, customerID: id, expected: t.Subject, actual: "no ticket", job: support.SyncTicket{Ticket: t}})
-		if err != nil {
-			return err
-		}
+	if c.tickets != nil {
+		return c.compareTickets(ctx, f.Record.ID, want.Tickets)
 	}
 	return nil
 }
 
-// standing is what a customer gets, in words.
-func standing(r db.Customer) string {
-	return fmt.Sprintf("access %s, plan %q, status %q", r.Access, r.Plan, r.Status)
+// compareRecord compares the record with what follows from the facts.
+func (c *comparison) compareRecord(ctx context.Context, f customer.Facts, follows db.Customer) error {
+	expected, actual := standing(follows), standing(f.Record)
+	if expected == actual || len(f.Stripe) == 0 {
+		return nil
+	}
+	newest := f.Stripe[len(f.Stripe)-1].ID
+	d := finding{kind: recordStale, subject: fmt.Sprint(f.Record.ID), customerID: f.Record.ID, stripeCustomer: newest, expected: expected, actual: actual,
+		job: billing.SyncCustomer{StripeCustomer: newest}}
+	switch is, will := f.Record.Access, follows.Access; {
+	case gives(is) && !gives(will):
+		look := billing.LookAgain{StripeCustomer: newest}
+		if under, err := c.underWay(ctx, look.Kind(), look.Key(), c.reading.Add(-inFlight)); err != nil || under {
+			return err // the time has just come, and that is being done
+		}
+		d.kind = activeNotPaid
+		for _, s := range f.Stripe {
+			c.ends[s.ID] = true
+		}
+	case customer.Less(is, will) && gives(will):
+		d.kind = paidNotActive
+	}
+	return c.add(ctx, d)
 }
 
-func (c *comparison) compareContact(ctx context.Context, want crm.Contact, contacts map[int64]crm.Contact) error {
-	f := finding{kind: contactDiffers, subject: fmt.Sprint(want.CustomerID), customerID: want.CustomerID, job: crm.SyncContact{Contact: want}}
-	is, ok := contacts[want.CustomerID]
+// compareMoney looks for customers who pay twice, and for those who got their money back and stayed.
+func (c *comparison) compareMoney(ctx context.Context, f customer.Facts) error {
+	var paying []string
+	for _, s := range f.Subscriptions {
+		if (s.Status == "active" || s.Status == "past_due") && s.Amount > 0 && !s.CancelAtPeriodEnd && s.CancelAt.IsZero() && s.PauseBehavior == "" {
+			paying = append(paying, fmt.Sprintf("%s (%s)", s.ID, customer.PlanName(s)))
+		}
+	}
+	id := fmt.Sprint(f.Record.ID)
+	if len(paying) > 1 && !c.isCovered(f.Stripe) {
+		newest := f.Subscriptions[len(f.Subscriptions)-1]
+		err := c.add(ctx, finding{kind: twoSubscriptions, subject: id, customerID: f.Record.ID, expected: "one that is paid", actual: strings.Join(paying, " and "),
+			reason: reason{cause: AsInStripe, evidence: "Both were bought in Stripe", at: newest.CreatedAt.Time}})
+		if err != nil {
+			return err
+		}
+	}
+	if f.Record.LastPaymentStatus == "refunded" && gives(f.Record.Access) {
+		amount := customer.FormatAmount(f.Record.LastPaymentAmount, f.Record.LastPaymentCurrency)
+		why := reason{cause: AsInStripe, evidence: "A refund does not end a subscription in Stripe"}
+		if n := len(f.Refunds); n > 0 {
+			why.at = f.Refunds[n-1].CreatedAt.Time
+		}
+		return c.add(ctx, finding{kind: refundKeptAccess, subject: id, customerID: f.Record.ID, expected: "no access, or a payment",
+			actual: "access " + f.Record.Access + ", and " + amount + " went back", reason: why})
+	}
+	return nil
+}
+
+// isCovered says that Stripe was found to say something else of a customer: what is stored is not the last word.
+func (c *comparison) isCovered(list []db.StripeCustomer) bool {
+	return slices.ContainsFunc(list, func(s db.StripeCustomer) bool { return c.covered[s.ID] })
+}
+
+// compareContact compares the contact of a customer with what the rules want; nil is none.
+func (c *comparison) compareContact(ctx context.Context, facts customer.Facts, want *crm.Contact) error {
+	id := facts.Record.ID
+	for _, nobody := range c.contacts.before(id) {
+		if err := c.contactOfNobody(ctx, nobody); err != nil {
+			return err
+		}
+	}
+	list, err := c.contacts.of(id)
+	if err != nil {
+		return err
+	}
+	f := finding{kind: contactDiffers, subject: fmt.Sprint(id), customerID: id, since: c.contacts.at}
+	if len(list) > 1 {
+		double := f
+		double.kind, double.expected, double.actual = contactDoubled, "one contact", fmt.Sprintf("%d contacts", len(list))
+		double.reason = reason{cause: Unknown, evidence: "Somebody, or another program, made the second"}
+		if err := c.add(ctx, double); err != nil {
+			return err
+		}
+	}
 	switch {
-	case !ok:
+	case want == nil && len(list) == 0:
+		return nil
+	case want == nil:
+		f.kind, f.expected, f.actual = contactUnwanted, "no contact", list[0].Lifecycle+" "+list[0].Email
+		f.reason = reason{cause: EditedThere, evidence: "No subscription here leads to a contact"}
+		return c.add(ctx, f)
+	}
+	f.job = crm.SyncContact{Contact: *want}
+	switch {
+	case len(list) == 0:
 		f.kind, f.expected, f.actual = contactMissing, want.Email, "no contact"
-	case is == want:
+	case list[0] == *want:
 		return nil
 	default:
-		f.expected, f.actual = diffContact(want, is)
+		f.expected, f.actual = diffContact(*want, list[0])
+		f.before = crm.SyncContact{Contact: list[0]}
 	}
+	f.systems.Bursar, f.systems.CRM = &Said{f.expected, time.Now()}, &Said{f.actual, c.contacts.at}
 	return c.add(ctx, f)
 }
 
@@ -173,23 +247,105 @@ func diffContact(want, is crm.Contact) (expected, actual string) {
 	return strings.Join(e, ", "), strings.Join(a, ", ")
 }
 
-// closeLeftOpen closes what is still open although no rule wants it.
-func (c *comparison) closeLeftOpen(ctx context.Context, tickets map[string]support.Status) error {
-	for cause, t := range tickets {
-		if !t.Open || !automation.Owns(cause) || t.CustomerID == 0 {
+// contactsOfNobody are those left behind the last customer.
+func (c *comparison) contactsOfNobody(ctx context.Context) error {
+	if c.contacts == nil {
+		return nil
+	}
+	for _, id := range c.contacts.before(1<<63 - 1) {
+		if err := c.contactOfNobody(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *comparison) contactOfNobody(ctx context.Context, id int64) error {
+	if _, err := c.DB.Read().CustomerByID(ctx, id); !errors.Is(err, db.ErrNoRows) {
+		return err // they came while this run was reading
+	}
+	list, err := c.contacts.of(id)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	text := nameAndEmail(list[0].Name, list[0].Email)
+	return c.add(ctx, finding{kind: contactOfNobody, subject: fmt.Sprint(id), expected: "a customer here", actual: text,
+		systems: Systems{Bursar: &Said{"no such customer", time.Now()}, CRM: &Said{text, c.contacts.at}},
+		reason:  reason{cause: EditedThere, evidence: fmt.Sprintf("The contact names customer %d, which is not here: it was written by hand, or left behind", id)}})
+}
+
+// compareTickets looks for tickets that are wanted and were never opened.
+func (c *comparison) compareTickets(ctx context.Context, id int64, wanted []support.Ticket) error {
+	for _, t := range wanted {
+		delete(c.tickets.open, t.Cause)
+		if c.tickets.causes.has(t.Cause) {
 			continue
 		}
-		f, err := customer.Load(ctx, c.DB.Read(), t.CustomerID)
-		if errors.Is(err, db.ErrNoRows) {
-			continue // merged a moment ago
-		}
+		whole, err := c.wantedTicket(ctx, id, t)
 		if err != nil {
 			return err
 		}
-		err = c.add(ctx, finding{kind: ticketLeftOpen, subject: cause, customerID: t.CustomerID, expected: "closed", actual: "open", job: automation.Close(f, cause)})
+		err = c.add(ctx, finding{kind: ticketMissing, subject: t.Cause, customerID: id, since: c.tickets.at, expected: t.Subject, actual: "no ticket",
+			job: support.SyncTicket{Ticket: whole}, systems: Systems{Desk: &Said{"no ticket", c.tickets.at}}})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// wantedTicket is a ticket with everything that support wants to know in it.
+func (c *comparison) wantedTicket(ctx context.Context, id int64, t support.Ticket) (support.Ticket, error) {
+	f, err := customer.Load(ctx, c.DB.Read(), id)
+	if err != nil {
+		return t, err
+	}
+	now := time.Now()
+	f.Record = f.RecordAt(now)
+	for _, whole := range automation.Want(f, now).Tickets {
+		if whole.Cause == t.Cause {
+			return whole, nil
+		}
+	}
+	return t, nil
+}
+
+// closeLeftOpen finds what is still open although no rule wants it.
+func (c *comparison) closeLeftOpen(ctx context.Context) error {
+	if c.tickets == nil {
+		return nil
+	}
+	for cause, t := range c.tickets.open {
+		d := finding{kind: ticketLeftOpen, subject: cause, customerID: t.CustomerID, since: c.tickets.at, expected: "closed", actual: "open",
+			systems: Systems{Desk: &Said{"open", c.tickets.at}}}
+		f, err := customer.Load(ctx, c.DB.Read(), t.CustomerID)
+		switch {
+		case errors.Is(err, db.ErrNoRows):
+			d.kind, d.customerID, d.expected = ticketOfNobody, 0, "a customer here"
+			d.job = support.SyncTicket{Ticket: support.Ticket{Cause: cause}, Closed: true, Note: "Its customer is not known here."}
+			d.reason = reason{cause: EditedThere, evidence: "The ticket names no customer that is known here: it was changed by hand, or left behind"}
+		case err != nil:
+			return err
+		default:
+			if wants(f, cause) {
+				continue // it came while this run was reading
+			}
+			d.job = automation.Close(f, cause)
+		}
+		if err := c.add(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func wants(f customer.Facts, cause string) bool {
+	now := time.Now()
+	f.Record = f.RecordAt(now)
+	for _, t := range automation.Want(f, now).Tickets {
+		if t.Cause == cause {
+			return true
+		}
+	}
+	return false
 }

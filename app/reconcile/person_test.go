@@ -33,6 +33,7 @@ func TestForAPerson(t *testing.T) {
 			func(c *company, p demo.Purchase) {
 				c.buy(demo.BuyOptions{Email: "ben@example.com", UserID: "u2"})
 				c.receive()
+				check(c.t, c.Cancel(p.Subscription, true)) // not two that are paid at once
 				c.buy(demo.BuyOptions{Customer: p.Customer, UserID: "u2"})
 				c.receive()
 			},
@@ -49,7 +50,7 @@ func TestForAPerson(t *testing.T) {
 		"not_in_stripe": {
 			func(c *company, _ demo.Purchase) {
 				c.edit("INSERT INTO subscriptions SELECT 'sub_gone', stripe_customer, customer_id, 'active', price, product, plan, quantity, amount, currency, " +
-					"interval, interval_count, 0, current_period_end_at, 0, 0, 0, 0, '', 0, created_at FROM subscriptions")
+					"interval, interval_count, 1, current_period_end_at, 0, 0, 0, 0, '', 0, created_at FROM subscriptions")
 			},
 			func(c *company, _ demo.Purchase) { c.edit("DELETE FROM subscriptions WHERE id = 'sub_gone'") },
 		},

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"bursar/app/billing"
 	"bursar/app/crm"
 	"bursar/app/db"
 	"bursar/app/mail"
@@ -32,6 +33,8 @@ type Reconciler struct {
 	URL       string   // of the admin pages
 	Location  *time.Location
 	Pause     time.Duration // before Stripe is asked again after an error; 0 is a second
+	Billing   *billing.Billing
+	Cap       int // how many repairs that take something away one run may do when asked to repair all
 
 	mu sync.Mutex // held by the run under way
 }
@@ -42,7 +45,7 @@ type (
 	Reconcile struct {
 		Day    string // local date it is scheduled for, "" when asked for by hand
 		Late   bool
-		Repair bool // a person asked to end also the access of many at once
+		Repair bool // a person asked to repair also what takes access away
 	}
 	// SendReport mails what a run found, once its repairs are done.
 	SendReport struct{ Run int64 }
@@ -70,6 +73,7 @@ const (
 func (r *Reconciler) Handle(w *queue.Worker) {
 	queue.Handle(w, queue.Options{Timeout: runTimeout}, r.run)
 	queue.Handle(w, queue.Options{}, r.report)
+	queue.Handle(w, queue.Options{}, r.doRepair)
 }
 
 // run is one run from the first page to the queued repairs.
@@ -84,7 +88,7 @@ func (r *Reconciler) run(ctx context.Context, args Reconcile) error {
 	}
 	reading, cancel := context.WithTimeout(ctx, compareTimeout)
 	defer cancel()
-	err = errors.Join(c.compare(reading), c.flush(ctx))
+	err = errors.Join(c.compare(reading), c.flush(ctx), c.queueRepairs(ctx))
 	if ctx.Err() != nil {
 		return ctx.Err() // the process stops: the run starts again with the next
 	}
@@ -93,7 +97,7 @@ func (r *Reconciler) run(ctx context.Context, args Reconcile) error {
 
 // begin makes the row of the run; nil if the day has its run already.
 func (r *Reconciler) begin(ctx context.Context, args Reconcile) (*comparison, error) {
-	c := &comparison{Reconciler: r, repair: args.Repair, started: time.Now()}
+	c := &comparison{Reconciler: r, repair: args.Repair, started: time.Now(), changed: map[string][]changed{}, ends: map[string]bool{}, covered: map[string]bool{}}
 	err := r.DB.Tx(ctx, func(q *db.Queries) error {
 		if err := q.FailStaleRuns(ctx, db.Now()); err != nil {
 			return err
@@ -125,24 +129,50 @@ func (r *Reconciler) begin(ctx context.Context, args Reconcile) (*comparison, er
 // comparison is one run under way.
 type comparison struct {
 	*Reconciler
-	repair  bool
-	started time.Time
-	row     db.Run
-	reading time.Time // when the system that is being compared was begun to be read
-	found   []finding // not stored yet
-	ending  []finding // what takes access away, until all of Stripe was read
-	repairs int       // queued so far
+	repair   bool
+	started  time.Time
+	row      db.Run
+	reading  time.Time                     // when the system that is being compared was begun to be read
+	told     time.Time                     // when the row said last how far it is
+	contacts *contacts                     // nil: not read whole
+	tickets  *tickets                      // nil: not read whole
+	changed  map[string][]changed          // subscriptions that differ, by Stripe customer, until all of a customer are known
+	ends     map[string]bool               // Stripe customers whose next reading would take access away
+	covered  map[string]bool               // Stripe customers of whom something was found that reading them again mends
+	events   *eventIndex                   // Stripe's events, once a finding needs them
+	later    []func(context.Context) error // looks at what was too young
+	patient  bool                          // has waited for the webhooks of what was too young
+	found    []finding                     // not stored yet
+	repairs  int                           // queued so far
 }
 
 // compare reads everything. What it found is kept even if it ends with an error.
 func (c *comparison) compare(ctx context.Context) error {
-	var incomplete []error
+	var contactsErr, ticketsErr, stripeErr error
+	if c.contacts, contactsErr = c.readContacts(ctx); c.contacts != nil {
+		defer c.contacts.close()
+	}
+	c.tickets, ticketsErr = c.readTickets(ctx)
 	if c.Stripe != nil {
 		c.row.StripeCompared = true
-		incomplete = append(incomplete, c.compareStripe(ctx))
+		stripeErr = c.compareStripe(ctx)
+		if err := c.settleChanged(ctx); err != nil {
+			stripeErr = errors.Join(stripeErr, err)
+		}
 	}
-	incomplete = append(incomplete, c.compareHere(ctx), c.compareDesks(ctx))
-	return errors.Join(incomplete...)
+	return errors.Join(stripeErr, c.compareHere(ctx), c.compareCustomers(ctx), contactsErr, ticketsErr)
+}
+
+// progress writes down how far the run is, once a second at most.
+func (c *comparison) progress(ctx context.Context) error {
+	if time.Since(c.told) < time.Second {
+		return nil
+	}
+	c.told = time.Now()
+	return c.DB.Tx(ctx, func(q *db.Queries) error {
+		return q.UpdateRunProgress(ctx, db.UpdateRunProgressParams{Customers: c.row.Customers, Subscriptions: c.row.Subscriptions,
+			Contacts: c.row.Contacts, Tickets: c.row.Tickets, ID: c.row.ID})
+	})
 }
 
 // finish closes the run and queues its report.
@@ -156,9 +186,14 @@ func (c *comparison) finish(ctx context.Context, incomplete error) error {
 			if err := c.fixUnseen(ctx, q); err != nil {
 				return err
 			}
+			if c.repair {
+				if err := c.repairAll(ctx, q); err != nil {
+					return err
+				}
+			}
 		}
 		err := q.FinishRun(ctx, db.FinishRunParams{State: state, StripeCompared: c.row.StripeCompared, Customers: c.row.Customers,
-			Subscriptions: c.row.Subscriptions, Contacts: c.row.Contacts, Tickets: c.row.Tickets, Error: text, FinishedAt: db.Now(), ID: c.row.ID})
+			Subscriptions: c.row.Subscriptions, Contacts: c.row.Contacts, Tickets: c.row.Tickets, Error: text, Note: c.row.Note, FinishedAt: db.Now(), ID: c.row.ID})
 		if err != nil {
 			return err
 		}
@@ -173,9 +208,9 @@ func (c *comparison) finish(ctx context.Context, incomplete error) error {
 // fixUnseen closes what this run, having read everything, did not see any more. Without a key it has
 // seen nothing of Stripe.
 func (c *comparison) fixUnseen(ctx context.Context, q *db.Queries) error {
-	blind := []string{}
+	blind := namesOf(recent)
 	if !c.row.StripeCompared {
-		blind = stripeKinds
+		blind = namesOf(recent, inStripe)
 	}
 	text, err := json.Marshal(blind)
 	if err != nil {

@@ -28,7 +28,9 @@ type Report struct {
 	NeedsYou []Finding
 	DeadJobs []DeadJob
 
-	Repairing int // findings whose repair was still under way
+	Repairing int    // findings whose repair was still under way
+	Dismissed int    // findings that a person dismissed and that stand as they were
+	Note      string // what was left undone on purpose, "" if nothing
 
 	Since          time.Time // the money and the events are from then on; zero: from the beginning
 	FailedPayments []Payment
@@ -52,6 +54,8 @@ type Finding struct {
 	What       string // the difference in a few words
 	Who        string // the customer's name or address
 	Detail     string // what was expected and what was found
+	Cause      string // the evidence of why, in a sentence
+	High       bool   // money or access is, or may be, wrong
 	CustomerID int64  // 0: no customer
 	Since      time.Time
 	Seen       int // how many runs saw it

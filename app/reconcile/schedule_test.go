@@ -137,7 +137,7 @@ func TestARepairIsAskedForApart(t *testing.T) {
 func (c *company) reconcilerCopy() *reconcile.Reconciler {
 	r := c.Reconciler
 	return &reconcile.Reconciler{DB: r.DB, Stripe: r.Stripe, CRM: r.CRM, Desk: r.Desk, Templates: r.Templates, To: r.To,
-		URL: r.URL, Location: r.Location, Pause: r.Pause}
+		URL: r.URL, Location: r.Location, Pause: r.Pause, Billing: r.Billing, Cap: r.Cap}
 }
 
 // runs are the runs so far and their states.

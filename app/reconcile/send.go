@@ -68,7 +68,7 @@ func (r *Reconciler) Collect(ctx context.Context, run db.Run) (Report, error) {
 	if day == "" {
 		day = run.StartedAt.In(r.Location).Format(time.DateOnly)
 	}
-	report := Report{Day: day, Late: run.Late, ByHand: run.Day == "", Timezone: r.Location.String(), AdminURL: r.URL + "/admin",
+	report := Report{Day: day, Note: run.Note, Late: run.Late, ByHand: run.Day == "", Timezone: r.Location.String(), AdminURL: r.URL + "/admin",
 		Incomplete: run.Error, StripeCompared: run.StripeCompared, Customers: int(run.Customers), Subscriptions: int(run.Subscriptions),
 		Contacts: int(run.Contacts), Tickets: int(run.Tickets), Since: since.In(r.Location)}
 	return report, errors.Join(
@@ -100,10 +100,12 @@ func (r *Reconciler) collectFindings(ctx context.Context, q *db.Queries, run db.
 	for _, f := range rows {
 		line := Finding{What: Label(f.Kind), Who: who(f.CustomerName, f.CustomerEmail), CustomerID: f.KnownID,
 			Detail: fmt.Sprintf("expected %s, found %s", f.Expected, f.Actual), Since: f.FirstAt.In(r.Location), Seen: int(f.Seen)}
-		if f.Kind == accessWouldEnd && f.Repair == "person" {
-			line.Detail += "; take it over with bursar reconcile --repair"
-		}
+		line.Cause = mail.Line(f.Evidence, maxText)
+		line.High = KindOf(f.Kind).High
 		switch {
+		case f.State == "dismissed":
+			report.Dismissed++
+			continue
 		case f.State == "fixed":
 			report.Fixed = append(report.Fixed, line)
 		case f.UnderWay > 0:

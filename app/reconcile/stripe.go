@@ -13,49 +13,60 @@ import (
 	"bursar/app/stripe"
 )
 
-// tries is how often a run asks Stripe before it calls itself incomplete.
-const tries = 3
+const (
+	tries   = 3               // how often a run asks Stripe before it calls itself incomplete
+	page    = 500             // how many rows of our own are read at a time
+	settle  = 3 * time.Second // what is younger has its webhooks still under way
+	maxAsks = 500             // how many that a list left out are asked for one by one
+	maxHeld = 2000            // how many customers with subscriptions that differ are kept in memory
+)
 
-// compareStripe compares every customer and subscription of Stripe with here, and every live
-// subscription here with Stripe.
+var syncKind = billing.SyncCustomer{}.Kind()
+
+// compareStripe compares every customer and subscription of Stripe with here, what is here with Stripe, and
+// what is new in Stripe with here.
 func (c *comparison) compareStripe(ctx context.Context) error {
 	c.reading = time.Now()
-	err := c.readStripe(ctx)
-	return errors.Join(err, c.endAccess(ctx, err == nil))
-}
-
-// maxEnds is how many customers may lose their access in one run without a person. More cancellations that
-// all went missing look like a key of the wrong account, or a mistake.
-const maxEnds = 10
-
-// endAccess deals with the subscriptions that Stripe says are over. Stripe has said so itself, so the sync
-// that reads the customer again may take the access away, as it does after an event; what half a list says
-// waits for a person.
-func (c *comparison) endAccess(ctx context.Context, whole bool) error {
-	customers := map[int64]bool{}
-	for _, f := range c.ending {
-		customers[f.customerID] = true
+	listed := newIDSet()
+	err := c.retrying(ctx, func(ctx context.Context) error { return c.compareSubscriptions(ctx, listed) })
+	if err == nil {
+		err = c.settleChanged(ctx)
 	}
-	for _, f := range c.ending {
-		f.ask = !whole || len(customers) > maxEnds
-		if err := c.add(ctx, f); err != nil {
-			return err
-		}
-	}
-	c.ending = nil
-	return nil
-}
-
-func (c *comparison) readStripe(ctx context.Context) error {
-	if err := c.retrying(ctx, c.compareStripeCustomers); err != nil {
-		return fmt.Errorf("Stripe's customers could not be read whole: %w", err)
-	}
-	seen := map[string]bool{}
-	err := c.retrying(ctx, func(ctx context.Context) error { return c.compareSubscriptions(ctx, seen) })
 	if err != nil {
 		return fmt.Errorf("Stripe's subscriptions could not be read whole: %w", err)
 	}
-	return c.compareMissing(ctx, seen)
+	known := newIDSet()
+	err = c.retrying(ctx, func(ctx context.Context) error { return c.compareStripeCustomers(ctx, known) })
+	if err != nil {
+		return fmt.Errorf("Stripe's customers could not be read whole: %w", err)
+	}
+	if err := c.compareUnlisted(ctx, known, listed); err != nil {
+		return err
+	}
+	if err := c.lookAgain(ctx); err != nil {
+		return err
+	}
+	return c.compareRecent(ctx)
+}
+
+// lookAgain compares once more what came into being while this run was reading: by now its webhooks have come,
+// or they never will.
+func (c *comparison) lookAgain(ctx context.Context) error {
+	if len(c.later) == 0 {
+		return nil
+	}
+	select {
+	case <-time.After(settle):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	c.patient = true
+	for _, compare := range c.later {
+		if err := compare(ctx); err != nil {
+			return err
+		}
+	}
+	return c.settleChanged(ctx)
 }
 
 // retrying reads again what Stripe did not answer: a hiccup must not cost a night's run.
@@ -78,29 +89,52 @@ func (c *comparison) retrying(ctx context.Context, read func(context.Context) er
 	}
 }
 
-func (c *comparison) compareStripeCustomers(ctx context.Context) error {
+// young says that something came into being while this run was reading.
+func (c *comparison) young(created time.Time) bool {
+	return !c.patient && created.After(c.reading.Add(-settle))
+}
+
+func (c *comparison) compareStripeCustomers(ctx context.Context, known *idSet) error {
 	c.row.Customers = 0
 	for s, err := range c.Stripe.Customers(ctx) {
 		if err != nil {
 			return err
 		}
 		c.row.Customers++
-		here, err := c.DB.Read().StripeCustomer(ctx, s.ID)
-		if err != nil && !errors.Is(err, db.ErrNoRows) {
+		known.add(s.ID)
+		if err := c.progress(ctx); err != nil {
 			return err
 		}
-		if f, differs := diffCustomer(s, here); differs {
-			if err := c.add(ctx, f); err != nil {
-				return err
-			}
+		if err := c.compareStripeCustomer(ctx, s); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+func (c *comparison) compareStripeCustomer(ctx context.Context, s stripe.Customer) error {
+	here, err := c.DB.Read().StripeCustomer(ctx, s.ID)
+	if err != nil && !errors.Is(err, db.ErrNoRows) {
+		return err
+	}
+	f, differs := diffCustomer(s, here)
+	if !differs {
+		return nil
+	}
+	if here.ID == "" && c.young(s.CreatedAt) {
+		c.later = append(c.later, func(ctx context.Context) error { return c.compareStripeCustomer(ctx, s) })
+		return nil
+	}
+	f.systems.Stripe = &Said{f.expected, time.Now()}
+	if here.ID != "" {
+		f.systems.Bursar = &Said{f.actual, here.AsOfAt.Time}
+	}
+	return c.add(ctx, f)
+}
+
 func diffCustomer(s stripe.Customer, here db.StripeCustomer) (finding, bool) {
 	f := finding{kind: customerDiffers, subject: s.ID, customerID: here.CustomerID, job: billing.SyncCustomer{StripeCustomer: s.ID},
-		expected: nameAndEmail(s.Name, s.Email), actual: nameAndEmail(here.Name, here.Email)}
+		stripeCustomer: s.ID, expected: nameAndEmail(s.Name, s.Email), actual: nameAndEmail(here.Name, here.Email)}
 	switch {
 	case here.ID == "":
 		f.kind, f.actual = customerMissing, "not known"
@@ -115,90 +149,37 @@ func diffCustomer(s stripe.Customer, here db.StripeCustomer) (finding, bool) {
 
 func nameAndEmail(name, email string) string { return fmt.Sprintf("%s <%s>", name, email) }
 
-func (c *comparison) compareSubscriptions(ctx context.Context, seen map[string]bool) error {
-	c.row.Subscriptions = 0
-	for s, err := range c.Stripe.Subscriptions(ctx) {
+// compareUnlisted looks at what is here and was in no list. Lists leave out what was deleted and what belongs
+// to a test clock, so Stripe is asked for each; what it says it does not have is a finding.
+func (c *comparison) compareUnlisted(ctx context.Context, known, listed *idSet) error {
+	asks := 0
+	ask := func() error {
+		if asks++; asks > maxAsks {
+			return fmt.Errorf("more than %d of those known here are not in Stripe's lists, which is not believed: is STRIPE_API_KEY of the same account?", maxAsks)
+		}
+		return nil
+	}
+	for after := ""; ; {
+		rows, err := c.DB.Read().StripeCustomerPage(ctx, after, page)
 		if err != nil {
 			return err
 		}
-		c.row.Subscriptions++
-		seen[s.ID] = true
-		if err := c.compareSubscription(ctx, s); err != nil {
-			return err
+		for _, r := range rows {
+			after = r.ID
+			if known.has(r.ID) {
+				continue
+			}
+			if err := cmp.Or(ask(), c.askForCustomer(ctx, r)); err != nil {
+				return fmt.Errorf("ask Stripe for %s: %w", r.ID, err)
+			}
+		}
+		if len(rows) < page {
+			break
 		}
 	}
-	return nil
-}
-
-func (c *comparison) compareSubscription(ctx context.Context, s stripe.Subscription) error {
-	here, err := c.DB.Read().SubscriptionByID(ctx, s.ID)
-	if err != nil && !errors.Is(err, db.ErrNoRows) {
+	if err := c.compareLinks(ctx, known); err != nil {
 		return err
 	}
-	f := diffSubscription(s, here)
-	if f.kind == subscriptionMissing {
-		_, err := c.DB.Read().StripeCustomer(ctx, s.Customer)
-		if errors.Is(err, db.ErrNoRows) {
-			return nil // its customer is missing, which says and mends it all
-		}
-		if err != nil {
-			return err
-		}
-	}
-	switch f.kind {
-	case "":
-		return nil
-	case accessWouldEnd:
-		if !slices.ContainsFunc(c.ending, func(e finding) bool { return e.subject == f.subject }) { // a list is read again after an error
-			c.ending = append(c.ending, f)
-		}
-		return nil
-	}
-	return c.add(ctx, f)
-}
-
-// diffSubscription compares what matters for access, plan and price; no kind means that they agree.
-func diffSubscription(s stripe.Subscription, here db.Subscription) finding {
-	f := finding{kind: subscriptionDiffers, subject: s.ID, customerID: here.CustomerID, job: billing.SyncCustomer{StripeCustomer: s.Customer}}
-	if here.ID == "" {
-		f.kind, f.expected, f.actual = subscriptionMissing, s.Status, "not known"
-		return f
-	}
-	say := func(what string, there, here any) {
-		if there != here && f.expected == "" {
-			f.expected, f.actual = fmt.Sprintf("%s %v", what, there), fmt.Sprintf("%s %v", what, here)
-		}
-	}
-	say("status", s.Status, here.Status)
-	say("price", s.Price, here.Price)
-	say("quantity", s.Quantity, here.Quantity)
-	say("cancel at period end", s.CancelAtPeriodEnd, here.CancelAtPeriodEnd)
-	say("cancel at", stamp(s.CancelAt), stamp(here.CancelAt.Time))
-	say("period end", stamp(s.CurrentPeriodEnd), stamp(here.CurrentPeriodEndAt.Time))
-	say("paused collection", s.PauseBehavior, here.PauseBehavior)
-	switch {
-	case f.expected == "":
-		f.kind = ""
-	case grants(here.Status) && !grants(s.Status):
-		f.kind = accessWouldEnd
-	}
-	return f
-}
-
-func grants(status string) bool {
-	return slices.Contains([]string{"active", "trialing", "past_due"}, status)
-}
-
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return "never"
-	}
-	return t.UTC().Format(time.RFC3339)
-}
-
-// compareMissing looks for live subscriptions here that Stripe's lists left out. Lists leave out what
-// belongs to a test clock, so Stripe is asked again for each; what it still does not show is a person's.
-func (c *comparison) compareMissing(ctx context.Context, seen map[string]bool) error {
 	for after := ""; ; {
 		rows, err := c.DB.Read().LiveSubscriptions(ctx, after, page)
 		if err != nil {
@@ -206,20 +187,77 @@ func (c *comparison) compareMissing(ctx context.Context, seen map[string]bool) e
 		}
 		for _, here := range rows {
 			after = here.ID
-			if seen[here.ID] {
+			if listed.has(here.ID) || !known.has(here.StripeCustomer) {
 				continue
 			}
-			if err := c.askAgain(ctx, here); err != nil {
+			if err := cmp.Or(ask(), c.askForSubscription(ctx, here)); err != nil {
 				return fmt.Errorf("ask Stripe again for %s: %w", here.ID, err)
 			}
 		}
 		if len(rows) < page {
-			return nil
+			return c.settleChanged(ctx)
 		}
 	}
 }
 
-func (c *comparison) askAgain(ctx context.Context, here db.Subscription) error {
+// askForCustomer looks at a customer that Stripe's list left out.
+func (c *comparison) askForCustomer(ctx context.Context, r db.StripeCustomerPageRow) error {
+	var s stripe.Customer
+	err := c.retrying(ctx, func(ctx context.Context) (err error) {
+		s, err = c.Stripe.Customer(ctx, r.ID)
+		return err
+	})
+	f := finding{subject: r.ID, customerID: r.CustomerID, stripeCustomer: r.ID, actual: "known here", job: billing.SyncCustomer{StripeCustomer: r.ID}}
+	switch {
+	case errors.Is(err, stripe.ErrNotFound):
+		f.kind, f.expected, f.job = linkToNothing, "no such customer in Stripe", Forget{StripeCustomer: r.ID}
+	case err != nil:
+		return err
+	case s.Deleted:
+		f.kind, f.expected = customerDeleted, "deleted in Stripe"
+		c.ends[r.ID] = true
+	default: // of a test clock, or made while the list was read
+		var state stripe.State
+		err := c.retrying(ctx, func(ctx context.Context) (err error) {
+			state, err = c.Stripe.State(ctx, r.ID)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if err := c.compareStripeCustomer(ctx, state.Customer); err != nil {
+			return err
+		}
+		for _, s := range state.Subscriptions {
+			if err := c.compareSubscription(ctx, s); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	f.systems.Stripe = &Said{f.expected, time.Now()}
+	return c.add(ctx, f)
+}
+
+// compareLinks looks at links to Stripe customers that were never read.
+func (c *comparison) compareLinks(ctx context.Context, known *idSet) error {
+	links, err := c.DB.Read().LinksToNothing(ctx)
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		if known.has(l.RemoteID) {
+			continue // the list of customers has found it missing here, and a sync mends that
+		}
+		if err := c.askForCustomer(ctx, db.StripeCustomerPageRow{ID: l.RemoteID, CustomerID: l.CustomerID}); err != nil {
+			return fmt.Errorf("ask Stripe for %s: %w", l.RemoteID, err)
+		}
+	}
+	return nil
+}
+
+// askForSubscription looks at a subscription of a listed customer that Stripe's list left out.
+func (c *comparison) askForSubscription(ctx context.Context, here db.Subscription) error {
 	var state stripe.State
 	err := c.retrying(ctx, func(ctx context.Context) (err error) {
 		state, err = c.Stripe.State(ctx, here.StripeCustomer)
@@ -228,13 +266,10 @@ func (c *comparison) askAgain(ctx context.Context, here db.Subscription) error {
 	if err != nil && !errors.Is(err, stripe.ErrNotFound) {
 		return err
 	}
-	for _, s := range state.Subscriptions {
-		if s.ID == here.ID {
-			return c.compareSubscription(ctx, s)
-		}
+	at := slices.IndexFunc(state.Subscriptions, func(s stripe.Subscription) bool { return s.ID == here.ID })
+	if at >= 0 {
+		return c.compareSubscription(ctx, state.Subscriptions[at])
 	}
-	return c.add(ctx, finding{kind: notInStripe, subject: here.ID, customerID: here.CustomerID, expected: "not listed", actual: here.Status})
+	return c.add(ctx, finding{kind: notInStripe, subject: here.ID, customerID: here.CustomerID, stripeCustomer: here.StripeCustomer,
+		expected: "not listed", actual: here.Status, job: Forget{Subscription: here.ID}, systems: Systems{Stripe: &Said{"no such subscription", time.Now()}}})
 }
-
-// page is how many rows of our own are read at a time.
-const page = 500

@@ -14,21 +14,46 @@ SELECT * FROM runs WHERE state IN ('complete', 'incomplete') ORDER BY id DESC LI
 SELECT * FROM runs WHERE state IN ('complete', 'incomplete') AND day <> '' AND id < ? ORDER BY id DESC LIMIT 1;
 
 -- name: FinishRun :exec
-UPDATE runs SET state = ?, stripe_compared = ?, customers = ?, subscriptions = ?, contacts = ?, tickets = ?, error = ?, finished_at = ? WHERE id = ?;
+UPDATE runs SET state = ?, stripe_compared = ?, customers = ?, subscriptions = ?, contacts = ?, tickets = ?, error = ?, note = ?, finished_at = ? WHERE id = ?;
 
 -- name: SaveFinding :exec
--- The customer may have been merged into another since it was read.
-INSERT INTO findings (run_id, kind, subject, customer_id, expected, actual, repair, job_kind, job_key, state, first_at, last_at)
-VALUES (@run_id, @kind, @subject, (SELECT c.id FROM customers c WHERE c.id = @customer_id), @expected, @actual, @repair, @job_kind, @job_key, 'open', @now, @now)
-ON CONFLICT (kind, subject) WHERE state = 'open' DO UPDATE SET run_id = excluded.run_id, customer_id = excluded.customer_id,
-  expected = excluded.expected, actual = excluded.actual, repair = excluded.repair, job_kind = excluded.job_kind, job_key = excluded.job_key,
+-- The customer may have been merged into another since it was read. What was dismissed stays so as long as it
+-- says the same. What is known of the cause is not forgotten for want of news.
+INSERT INTO findings (run_id, kind, subject, customer_id, expected, actual, systems, cause, evidence, evidence_at, evidence_job,
+  repair, job_kind, job_key, job_args, before, state, first_at, last_at)
+VALUES (@run_id, @kind, @subject, (SELECT c.id FROM customers c WHERE c.id = @customer_id), @expected, @actual, @systems, @cause, @evidence,
+  @evidence_at, @evidence_job, @repair, @job_kind, @job_key, @job_args, @before, 'open', @now, @now)
+ON CONFLICT (kind, subject) WHERE state IN ('open', 'dismissed') DO UPDATE SET run_id = excluded.run_id, customer_id = excluded.customer_id,
+  state = CASE WHEN findings.state = 'dismissed' AND findings.expected = excluded.expected AND findings.actual = excluded.actual
+    THEN 'dismissed' ELSE 'open' END,
+  cause = CASE WHEN excluded.cause = 'unknown' THEN findings.cause ELSE excluded.cause END,
+  evidence = CASE WHEN excluded.cause = 'unknown' THEN findings.evidence ELSE excluded.evidence END,
+  evidence_at = CASE WHEN excluded.cause = 'unknown' THEN findings.evidence_at ELSE excluded.evidence_at END,
+  evidence_job = CASE WHEN excluded.cause = 'unknown' THEN findings.evidence_job ELSE excluded.evidence_job END,
+  expected = excluded.expected, actual = excluded.actual, systems = excluded.systems, repair = excluded.repair,
+  job_kind = excluded.job_kind, job_key = excluded.job_key, job_args = excluded.job_args, before = excluded.before,
   seen = findings.seen + (findings.run_id <> excluded.run_id), last_at = excluded.last_at;
+
+-- name: CarryFindings :exec
+-- Findings of kinds that are looked for among what is new only: what is open of them is seen once more.
+UPDATE findings SET run_id = @run_id, seen = seen + 1, last_at = @now
+WHERE findings.state IN ('open', 'dismissed') AND findings.run_id < @run_id
+  AND findings.kind IN (SELECT k.value FROM json_each(CAST(@kinds AS TEXT)) k);
+
+-- name: RepairsToQueue :many
+-- Open findings of a run that a job mends, after an id.
+SELECT id, job_kind, job_key, job_args FROM findings
+WHERE run_id = @run_id AND id > @after AND state = 'open' AND repair = 'job' ORDER BY id LIMIT @n;
+
+-- name: HoldFinding :exec
+-- Its job would take something away besides: a person must ask for it.
+UPDATE findings SET repair = 'person' WHERE id = ?;
 
 -- name: FixUnseen :exec
 -- After a complete run: what it did not see again is no more. It was not looking for the kinds of the
 -- JSON list @blind, and left out what a job is about to mend.
 UPDATE findings SET state = 'fixed', fixed_at = @now
-WHERE findings.state = 'open' AND findings.run_id < @run_id
+WHERE findings.state IN ('open', 'dismissed') AND findings.run_id < @run_id
   AND findings.kind NOT IN (SELECT k.value FROM json_each(CAST(@blind AS TEXT)) k)
   AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.kind = findings.job_kind AND j.key = findings.job_key
     AND (j.state IN ('available', 'retryable') AND j.state = 'available' AND j.scheduled_at <= @now OR j.state = 'running'));
@@ -36,17 +61,18 @@ WHERE findings.state = 'open' AND findings.run_id < @run_id
 -- name: FixRepaired :exec
 -- What a job begun after the run has mended. Each state is named twice where that lets SQLite see that
 -- a partial index holds all the rows.
-UPDATE findings SET state = 'fixed', fixed_at = @now
+UPDATE findings SET state = 'fixed', fixed_at = @now, fixed_by = 'bursar'
 WHERE findings.state = 'open' AND findings.run_id = @run_id AND findings.repair = 'job'
   AND (findings.job_kind, findings.job_key) IN (SELECT j.kind, j.key FROM jobs j
     WHERE j.state IN ('completed', 'discarded', 'cancelled') AND j.state = 'completed' AND j.finalized_at >= @since AND j.attempted_at >= @since);
 
 -- name: OpenRepairs :one
--- Findings of a run whose job is still waiting for its first attempt, or at work.
+-- Findings of a run whose job is still waiting for its first attempt, or at work, or whose repair was asked for.
 SELECT CAST(COUNT(*) AS INTEGER) FROM findings f
-WHERE f.run_id = @run_id AND f.state = 'open' AND f.repair = 'job' AND EXISTS (
+WHERE f.run_id = @run_id AND f.state = 'open' AND (f.repair = 'person' AND EXISTS (
+  SELECT 1 FROM repairs r WHERE r.finding_id = f.id AND r.state = 'asked') OR f.repair = 'job' AND EXISTS (
   SELECT 1 FROM jobs j WHERE j.kind = f.job_kind AND j.key = f.job_key
-    AND (j.state IN ('available', 'retryable') AND j.state = 'available' OR j.state = 'running'));
+    AND (j.state IN ('available', 'retryable') AND j.state = 'available' OR j.state = 'running')));
 
 -- name: FindingsOfRun :many
 -- A Stripe customer that was not known has one of ours once it is repaired.
