@@ -183,21 +183,34 @@ type Event struct {
 }
 
 type Finding struct {
-	ID         int64
-	RunID      int64
-	Kind       string
-	Subject    string
-	CustomerID sql.NullInt64
-	Expected   string
-	Actual     string
-	Repair     string
-	JobKind    string
-	JobKey     string
-	State      string
-	Seen       int64
-	FirstAt    Time
-	LastAt     Time
-	FixedAt    Time
+	ID           int64
+	RunID        int64
+	Kind         string
+	Subject      string
+	CustomerID   sql.NullInt64
+	Expected     string
+	Actual       string
+	Systems      string
+	Cause        string
+	Evidence     string
+	EvidenceAt   Time
+	EvidenceJob  int64
+	Repair       string
+	JobKind      string
+	JobKey       string
+	JobArgs      string
+	Before       string
+	State        string
+	Seen         int64
+	FirstAt      Time
+	LastAt       Time
+	FixedAt      Time
+	FixedBy      string
+	DismissedAt  Time
+	DismissedBy  string
+	DismissedWhy string
+	LinkHash     []byte
+	LinkUntilAt  Time
 }
 
 type Invoice struct {
@@ -310,6 +323,19 @@ type Refund struct {
 	CreatedAt      Time
 }
 
+type Repair struct {
+	ID         int64
+	FindingID  int64
+	AskedBy    string
+	Reason     string
+	State      string
+	Before     string
+	After      string
+	Error      string
+	CreatedAt  Time
+	FinishedAt Time
+}
+
 type Run struct {
 	ID             int64
 	Day            string
@@ -321,6 +347,7 @@ type Run struct {
 	Contacts       int64
 	Tickets        int64
 	Error          string
+	Note           string
 	StartedAt      Time
 	FinishedAt     Time
 }

@@ -163,8 +163,8 @@ func TestManyLostCancellationsAtOnceWaitForAPerson(t *testing.T) {
 func TestHalfAListTakesNoAccess(t *testing.T) {
 	t.Parallel()
 	c := newCompany(t, hourAgo())
-	for range 3 {
-		c.buy(demo.BuyOptions{Email: "stays@example.com"})
+	for i := range 3 {
+		c.buy(demo.BuyOptions{Email: fmt.Sprintf("stays%d@example.com", i)})
 	}
 	p := c.buy(demo.BuyOptions{Email: "ada@example.com"}) // newest, so on the first page
 	c.receive()

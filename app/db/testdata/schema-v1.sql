@@ -344,31 +344,63 @@ CREATE TABLE runs (
   contacts        INTEGER NOT NULL DEFAULT 0,
   tickets         INTEGER NOT NULL DEFAULT 0,
   error           TEXT    NOT NULL DEFAULT '',
+  note            TEXT    NOT NULL DEFAULT '',        -- what it left undone on purpose
   started_at      INTEGER NOT NULL,
   finished_at     INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX runs_day ON runs (day) WHERE day <> '';
 
 CREATE TABLE findings (
-  id          INTEGER PRIMARY KEY,
-  run_id      INTEGER NOT NULL REFERENCES runs (id),  -- the last run that saw it
-  kind        TEXT    NOT NULL,
-  subject     TEXT    NOT NULL,                       -- what it is about: an id in the system that differs
-  customer_id INTEGER REFERENCES customers (id),
-  expected    TEXT    NOT NULL,
-  actual      TEXT    NOT NULL,
-  repair      TEXT    NOT NULL CHECK (repair IN ('job', 'person')), -- who mends it: a job, or somebody
-  job_kind    TEXT    NOT NULL DEFAULT '',            -- of that job
-  job_key     TEXT    NOT NULL DEFAULT '',
-  state       TEXT    NOT NULL CHECK (state IN ('open', 'fixed')),
-  seen        INTEGER NOT NULL DEFAULT 1,             -- runs in a row
-  first_at    INTEGER NOT NULL,
-  last_at     INTEGER NOT NULL,
-  fixed_at    INTEGER NOT NULL DEFAULT 0
+  id            INTEGER PRIMARY KEY,
+  run_id        INTEGER NOT NULL REFERENCES runs (id),  -- the last run that saw it
+  kind          TEXT    NOT NULL,                       -- app/reconcile/kinds.go has the table of them
+  subject       TEXT    NOT NULL,                       -- what it is about: an id in the system that differs
+  customer_id   INTEGER REFERENCES customers (id),
+  expected      TEXT    NOT NULL,
+  actual        TEXT    NOT NULL,
+  systems       TEXT    NOT NULL DEFAULT '' CHECK (systems = '' OR json_valid(systems)), -- what each of the four said, and as of when
+  cause         TEXT    NOT NULL DEFAULT '',            -- why they differ, in a word
+  evidence      TEXT    NOT NULL DEFAULT '',            -- and in a sentence
+  evidence_at   INTEGER NOT NULL DEFAULT 0,             -- when what it tells of was
+  evidence_job  INTEGER NOT NULL DEFAULT 0,             -- 0: no job has to do with it
+  repair        TEXT    NOT NULL CHECK (repair IN ('job', 'person')), -- who mends it: a job, or somebody
+  job_kind      TEXT    NOT NULL DEFAULT '',            -- of the job that mends it, or that a person may ask for
+  job_key       TEXT    NOT NULL DEFAULT '',
+  job_args      TEXT    NOT NULL DEFAULT '',
+  before        TEXT    NOT NULL DEFAULT '',            -- the job that puts back what stood there; '' where none can
+  state         TEXT    NOT NULL CHECK (state IN ('open', 'fixed', 'dismissed')),
+  seen          INTEGER NOT NULL DEFAULT 1,             -- runs in a row
+  first_at      INTEGER NOT NULL,
+  last_at       INTEGER NOT NULL,
+  fixed_at      INTEGER NOT NULL DEFAULT 0,
+  fixed_by      TEXT    NOT NULL DEFAULT '',            -- bursar or an e-mail; '' if it went by itself
+  dismissed_at  INTEGER NOT NULL DEFAULT 0,
+  dismissed_by  TEXT    NOT NULL DEFAULT '',
+  dismissed_why TEXT    NOT NULL DEFAULT '',
+  link_hash     BLOB,                                   -- SHA-256 of the token of the link in the mail
+  link_until_at INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-CREATE UNIQUE INDEX findings_open ON findings (kind, subject) WHERE state = 'open';
+CREATE UNIQUE INDEX findings_open ON findings (kind, subject) WHERE state IN ('open', 'dismissed');
 CREATE INDEX findings_run ON findings (run_id);
-CREATE INDEX findings_customer ON findings (customer_id) WHERE state = 'open';
+CREATE INDEX findings_customer ON findings (customer_id) WHERE state IN ('open', 'dismissed');
+CREATE INDEX findings_link ON findings (link_hash) WHERE link_hash IS NOT NULL;
+
+-- What a person had repaired: who, why, what stood there before and after.
+CREATE TABLE repairs (
+  id          INTEGER PRIMARY KEY,
+  finding_id  INTEGER NOT NULL REFERENCES findings (id),
+  asked_by    TEXT    NOT NULL,                         -- e-mail, or bursar on the command line
+  reason      TEXT    NOT NULL,
+  state       TEXT    NOT NULL CHECK (state IN ('asked', 'done', 'failed')),
+  before      TEXT    NOT NULL,
+  after       TEXT    NOT NULL DEFAULT '',
+  error       TEXT    NOT NULL DEFAULT '',
+  created_at  INTEGER NOT NULL,
+  finished_at INTEGER NOT NULL DEFAULT 0
+) STRICT;
+-- A finding is repaired once at a time, however often it is asked for.
+CREATE UNIQUE INDEX repairs_asked ON repairs (finding_id) WHERE state = 'asked';
+CREATE INDEX repairs_finding ON repairs (finding_id);
 
 -- The outbox: every mail as it is sent, readable with or without SMTP.
 CREATE TABLE mails (
