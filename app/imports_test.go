@@ -15,9 +15,10 @@ import (
 // way is always down, so that each can be read and tested without those above it. app itself joins the
 // parts and may import all of them.
 var mayImport = map[string][]string{
-	"server":     {"auth", "automation", "billing", "crm", "customer", "db", "mail", "money", "queue", "reconcile", "stripe", "support"},
+	"server":     {"alert", "auth", "automation", "billing", "crm", "customer", "db", "mail", "money", "queue", "reconcile", "stripe", "support"},
 	"reconcile":  {"auth", "automation", "billing", "crm", "customer", "db", "mail", "queue", "redact", "stripe", "support"},
 	"money":      {"auth", "billing", "customer", "db", "queue", "stripe"},
+	"alert":      {"db", "mail", "queue", "remote"},
 	"billing":    {"automation", "customer", "db", "queue", "stripe"},
 	"automation": {"crm", "customer", "db", "queue", "support"},
 	"crm":        {"db", "queue"},

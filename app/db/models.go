@@ -36,6 +36,44 @@ type Action struct {
 	SettledAt      Time
 }
 
+type Alert struct {
+	Key          string
+	State        string
+	Version      int64
+	SinceAt      Time
+	OpenedAt     Time
+	ToldAt       Time
+	Level        int64
+	Size         int64
+	Causes       string
+	Reminders    int64
+	MutedUntilAt Time
+	MutedBy      string
+	FlappingAt   Time
+}
+
+type AlertFlip struct {
+	ID        int64
+	Key       string
+	Was       string
+	State     string
+	Value     string
+	CreatedAt Time
+}
+
+type AlertNotice struct {
+	ID        int64
+	Key       string
+	Kind      string
+	Level     int64
+	Value     string
+	Cause     string
+	SinceAt   Time
+	CreatedAt Time
+	MailedAt  Time
+	SlackedAt Time
+}
+
 type ApiKey struct {
 	ID         int64
 	Name       string
@@ -148,6 +186,20 @@ type CustomerSearch struct {
 	Email string
 }
 
+type DeliveriesFailed struct {
+	EventID string
+	Type    string
+	Times   int64
+	FirstAt Time
+	LastAt  Time
+}
+
+type DeliveriesMinute struct {
+	MinuteAt Time
+	Outcome  string
+	N        int64
+}
+
 type Dispute struct {
 	ID             string
 	StripeCustomer string
@@ -248,6 +300,13 @@ type Job struct {
 	ScheduledAt Time
 	AttemptedAt Time
 	FinalizedAt Time
+}
+
+type LatencyMinute struct {
+	MinuteAt Time
+	Class    string
+	LeMs     int64
+	N        int64
 }
 
 type Link struct {

@@ -80,6 +80,13 @@ func (s *Sender) fill(m db.Mail) (db.Mail, error) {
 	return m, nil
 }
 
+// SendNow sends a mail past the outbox, for what must be said when the file cannot be written. Nothing keeps it,
+// and nobody tries again.
+func (s SMTP) SendNow(ctx context.Context, m Message, at time.Time) error {
+	_, err := s.send(ctx, db.Mail{Key: m.Key, Recipients: strings.Join(m.To, ","), Subject: Line(m.Subject, maxSubject), Text: m.Text, HTML: m.HTML, CreatedAt: db.At(at)})
+	return err
+}
+
 func errorText(err error) string {
 	if err == nil {
 		return ""

@@ -18,6 +18,7 @@ func (w *Worker) work(ctx context.Context, job db.Job) {
 		err = Discard(fmt.Errorf("no part of this Bursar does jobs of kind %q; it was stored by another version", job.Kind))
 	} else {
 		err = w.clean(w.attempt(ctx, h, job))
+		w.calls.count(h.System, err)
 	}
 	if err != nil {
 		w.Log.Warn("job failed", "job", job.ID, "kind", job.Kind, "key", job.Key, "attempt", job.Attempt, "error", err)

@@ -35,14 +35,15 @@ type Run struct {
 	Late bool   // the process was not there at the time
 }
 
-// RunSchedules ticks each schedule at once and then every few seconds, until ctx ends.
-func RunSchedules(ctx context.Context, d *db.DB, log *slog.Logger, schedules []Schedule) error {
+// RunSchedules ticks each schedule at once and then every few seconds, until ctx ends. Each tick marks pulse.
+func RunSchedules(ctx context.Context, d *db.DB, log *slog.Logger, pulse *Pulse, schedules []Schedule) error {
 	scheduler, err := gocron.NewScheduler()
 	if err != nil {
 		return fmt.Errorf("start the schedules: %w", err)
 	}
 	for _, s := range schedules {
 		tick := func() {
+			pulse.Mark()
 			if err := s.Tick(ctx, d); err != nil && ctx.Err() == nil {
 				log.Error("tick", "error", err) // the next tick tries again
 			}

@@ -311,11 +311,12 @@ func TestRunSchedulesTicksUntilItsContextEnds(t *testing.T) {
 		c := newCalendar(t, d, "5 0 * * *", "UTC")
 		bad := c.Schedule
 		bad.Name, bad.Spec = "bad", "0 0 31 2 *"
+		var pulse queue.Pulse
 		log := &bytes.Buffer{}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() {
-			ended <- queue.RunSchedules(ctx, d, slog.New(slog.NewTextHandler(log, nil)), []queue.Schedule{c.Schedule, bad})
+			ended <- queue.RunSchedules(ctx, d, slog.New(slog.NewTextHandler(log, nil)), &pulse, []queue.Schedule{c.Schedule, bad})
 		}()
 
 		time.Sleep(time.Second)

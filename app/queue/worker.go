@@ -33,7 +33,9 @@ type Worker struct {
 	DB     *db.DB
 	Log    *slog.Logger
 	Redact redact.Redactor // of the errors that are stored
+	Pulse  Pulse           // it looks for work
 
+	calls    calls
 	handlers map[string]handler
 	free     chan struct{} // a token for each slot not in use
 	running  sync.WaitGroup
@@ -79,6 +81,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	attempts, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	for ctx.Err() == nil {
+		w.Pulse.Mark()
 		wake := w.DB.Committed()
 		if err := w.workOff(ctx, attempts); err != nil && ctx.Err() == nil {
 			w.Log.Error("claim jobs", "error", err) // a full disk, say: the jobs stay, and so do we

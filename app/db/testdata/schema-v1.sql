@@ -106,6 +106,7 @@ CREATE TABLE customers (
 CREATE INDEX customers_email ON customers (email COLLATE NOCASE);
 CREATE INDEX customers_access ON customers (access, id);
 CREATE INDEX customers_plan ON customers (plan, id);
+CREATE INDEX customers_created ON customers (created_at);
 
 -- Finds a part of a name or e-mail among many: an index of every three letters in a row.
 CREATE VIRTUAL TABLE customer_search USING fts5 (name, email, content = 'customers', content_rowid = 'id', tokenize = 'trigram');
@@ -416,6 +417,75 @@ CREATE TABLE mails (
   created_at INTEGER NOT NULL,
   sent_at    INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+
+-- What is watched, and how it is. A row is written when something changes, not at every look.
+CREATE TABLE alerts (
+  key            TEXT    NOT NULL PRIMARY KEY,
+  state          TEXT    NOT NULL CHECK (state IN ('ok', 'pending', 'firing', 'clearing', 'unknown')),
+  version        INTEGER NOT NULL,                    -- counts the changes: who changes it names the one they saw
+  since_at       INTEGER NOT NULL,                    -- of the state
+  opened_at      INTEGER NOT NULL,                    -- when the trouble was first seen, 0: there is none
+  told_at        INTEGER NOT NULL,                    -- when people were told that it opened, 0: not yet
+  level          INTEGER NOT NULL,                    -- the worst they were told of: 1 low, 2 high, 3 critical
+  size           INTEGER NOT NULL,                    -- the largest they were told of; one more is twice as many
+  causes         TEXT    NOT NULL CHECK (json_valid(causes)), -- those they were told of
+  reminders      INTEGER NOT NULL,                    -- how often they were reminded
+  muted_until_at INTEGER NOT NULL,
+  muted_by       TEXT    NOT NULL,
+  flapping_at    INTEGER NOT NULL                     -- when they were last told that it comes and goes, 0: it does not
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE alert_flips (
+  id         INTEGER PRIMARY KEY,
+  key        TEXT    NOT NULL,
+  was        TEXT    NOT NULL,
+  state      TEXT    NOT NULL,
+  value      TEXT    NOT NULL,                        -- what was measured, in words
+  created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX alert_flips_key ON alert_flips (key, id);
+CREATE INDEX alert_flips_created ON alert_flips (created_at);
+
+-- What people are told. Each channel takes what it has not told yet, at its own pace.
+CREATE TABLE alert_notices (
+  id         INTEGER PRIMARY KEY,
+  key        TEXT    NOT NULL,
+  kind       TEXT    NOT NULL CHECK (kind IN ('opened', 'worse', 'still', 'resolved', 'flapping')),
+  level      INTEGER NOT NULL,
+  value      TEXT    NOT NULL,
+  cause      TEXT    NOT NULL,
+  since_at   INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  mailed_at  INTEGER NOT NULL DEFAULT 0,              -- put in the outbox
+  slacked_at INTEGER NOT NULL DEFAULT 0               -- given to its job, or not meant for Slack
+) STRICT;
+CREATE INDEX alert_notices_held ON alert_notices (id) WHERE mailed_at = 0 OR slacked_at = 0;
+CREATE INDEX alert_notices_mailed ON alert_notices (mailed_at);
+
+-- Counted in memory and stored once a minute: what came to the webhook, what could not be stored, and how
+-- long answers took. Kept for two days.
+CREATE TABLE deliveries_minute (
+  minute_at INTEGER NOT NULL,
+  outcome   TEXT    NOT NULL,
+  n         INTEGER NOT NULL,
+  PRIMARY KEY (minute_at, outcome)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE deliveries_failed (
+  event_id TEXT    NOT NULL PRIMARY KEY,              -- of a signed event that we did not take
+  type     TEXT    NOT NULL,
+  times    INTEGER NOT NULL,
+  first_at INTEGER NOT NULL,
+  last_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE latency_minute (
+  minute_at INTEGER NOT NULL,
+  class     TEXT    NOT NULL,                         -- webhook, admin, action, slow, api
+  le_ms     INTEGER NOT NULL,                         -- took no longer than this; -1: longer than every limit
+  n         INTEGER NOT NULL,
+  PRIMARY KEY (minute_at, class, le_ms)
+) STRICT, WITHOUT ROWID;
 
 -- The people who may sign in, and the programs that may ask.
 CREATE TABLE users (
