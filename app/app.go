@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"bursar/app/alert"
 	"bursar/app/auth"
 	"bursar/app/billing"
 	"bursar/app/crm"
@@ -35,6 +36,7 @@ type App struct {
 	Desk       support.Desk
 	Reconciler *reconcile.Reconciler
 	Demo       *server.Demo // the panel of bursar demo, nil elsewhere
+	Alerts     *alert.Watch
 	Log        *slog.Logger
 
 	templates *mail.Templates
@@ -100,6 +102,8 @@ func (a *App) join() {
 	a.Reconciler.Handle(a.Worker)
 	queue.HandlePrune(a.Worker)
 	auth.HandleCheckAudit(a.Worker)
+	a.Alerts = a.newAlerts(client != nil)
+	a.Alerts.Handle(a.Worker)
 	if c.SMTP != nil {
 		sender := &mail.Sender{DB: a.DB, SMTP: *c.SMTP, Redact: c.Redact, Open: a.openSecret}
 		queue.Handle(a.Worker, queue.Options{System: "mail"}, sender.Send)

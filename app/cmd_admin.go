@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 
+	"bursar/app/alert"
 	"bursar/app/auth"
 )
 
@@ -47,6 +48,9 @@ func (c backupCmd) Run(ctx context.Context, env *Environment) error {
 	}
 	if err := a.audit(ctx, auth.ByCommand("file.backup", c.File, "")); err != nil {
 		return err
+	}
+	if err := alert.BackedUp(ctx, a.DB); err != nil {
+		env.hint("The copy is good, but the time of it could not be noted: %v", err)
 	}
 	env.printf("%s is a whole, checked copy. It holds customers' data; keep it as safe as the original.\n", c.File)
 	return nil

@@ -74,7 +74,7 @@ func (a *App) Serve(ctx context.Context, listener net.Listener) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	// Whichever part ends first ends the others.
-	ended := make(chan error, 3)
+	ended := make(chan error, 5)
 	start := func(what string, run func() error) {
 		go func() {
 			defer stop()
@@ -86,7 +86,12 @@ func (a *App) Serve(ctx context.Context, listener net.Listener) error {
 		}()
 	}
 	start("worker", func() error { return a.Worker.Run(ctx) })
-	start("schedules", func() error { return queue.RunSchedules(ctx, a.DB, a.Log, a.schedules()) })
+	start("schedules", func() error { return queue.RunSchedules(ctx, a.DB, a.Log, a.Alerts.Schedules, a.schedules()) })
+	if len(a.Config.WebhookSecrets) > 0 {
+		a.Alerts.Door = func(ctx context.Context) error { return handler.Probe(ctx, listener.Addr()) }
+	}
+	start("alerts", func() error { return a.Alerts.Run(ctx) })
+	start("heartbeat", func() error { return a.Alerts.KeepBeating(ctx) })
 	start("web server", func() error {
 		if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			return err
@@ -112,5 +117,6 @@ func (a *App) newServer() (*server.Server, error) {
 	return server.New(server.Config{DB: a.DB, Billing: a.Billing, Desk: a.Desk, Money: a.Money, Secrets: a.Config.WebhookSecrets,
 		Version: version(), Log: a.Log, Files: a.Files, Location: a.Config.Location, URL: a.Config.URL,
 		Proxies: a.Config.Proxies, Settings: a.Config.Settings, Key: key, Mails: a.templates,
-		Resets: a.Config.PasswordReset, Demo: a.Demo})
+		Resets: a.Config.PasswordReset, Demo: a.Demo,
+		Tally: a.Alerts.Tally, Alerts: a.Alerts, Worker: a.Worker})
 }

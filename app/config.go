@@ -37,6 +37,9 @@ type Config struct {
 	ReportTo       []string
 	ReportAt       string
 	RepairCap      int            // repairs that take something away, in one run that was asked to repair all
+	AlertsTo       []string       // who gets the alerts; those of the report if nobody else is named
+	SlackURL       string         // incoming webhook, a secret; "" for no Slack
+	HeartbeatURL   string         // dead-man's switch, a secret; "" for none
 	Proxies        []netip.Prefix // in front of us, whose X-Forwarded-For is believed
 	SecretKey      string         // base64; "" is the key file beside the database
 	PasswordReset  bool           // by mail
@@ -94,6 +97,11 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 	check("BURSAR_PLANS", err)
 	c.ReportTo, err = mail.ParseAddresses(or("BURSAR_REPORT_TO", ""))
 	check("BURSAR_REPORT_TO", err)
+	c.AlertsTo, err = mail.ParseAddresses(or("BURSAR_ALERTS_TO", or("BURSAR_REPORT_TO", "")))
+	check("BURSAR_ALERTS_TO", err)
+	c.SlackURL, c.HeartbeatURL = or("SLACK_WEBHOOK_URL", ""), or("BURSAR_HEARTBEAT_URL", "")
+	check("SLACK_WEBHOOK_URL", checkSecretURL(c.SlackURL))
+	check("BURSAR_HEARTBEAT_URL", checkSecretURL(c.HeartbeatURL))
 	if zone, err := time.LoadLocation(or("BURSAR_TIMEZONE", "UTC")); err != nil || zone == time.Local {
 		check("BURSAR_TIMEZONE", fmt.Errorf("%q is not a time zone like Europe/Berlin", or("BURSAR_TIMEZONE", "UTC")))
 	} else {
@@ -148,6 +156,17 @@ func checkURL(raw string) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return fmt.Errorf("%q is not a URL like https://bursar.example.com", raw)
+	}
+	return nil
+}
+
+// checkSecretURL never repeats the address: whoever knows it can use it.
+func checkSecretURL(raw string) error {
+	if raw == "" {
+		return nil
+	}
+	if checkURL(raw) != nil {
+		return errors.New("it is not a whole URL like https://hooks.example.com/…")
 	}
 	return nil
 }

@@ -32,6 +32,9 @@ var known = [...]struct {
 	{"BURSAR_REPORT_AT", "0 7 * * *", false, "When the morning report comes."},
 	{"BURSAR_REPORT_TO", "", false, "Who gets it. Without it the report stays in the outbox."},
 	{"BURSAR_REPAIR_CAP", "5", false, "How many repairs that take something away one run may do when it is asked to repair all."},
+	{"BURSAR_ALERTS_TO", "", false, "Who gets the alerts, if not those who get the report."},
+	{"SLACK_WEBHOOK_URL", "", true, "An incoming webhook of Slack: alerts come there too."},
+	{"BURSAR_HEARTBEAT_URL", "", true, "Called every minute while all is alive, as healthchecks.io has it; it tells you when Bursar itself is dead."},
 	{"SMTP_URL", "", true, "The mail server. Without it mail stays in the outbox."},
 	{"BURSAR_MAIL_FROM", "", false, "The sender of the mails."},
 }

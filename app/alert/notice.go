@@ -133,7 +133,7 @@ func (w *Watch) item(n db.AlertNotice) Item {
 	i := Item{Kind: n.Kind, Level: Level(n.Level).String(), Title: rule.Title, Value: mail.Line(n.Value, 200), Cause: mail.Line(n.Cause, 600),
 		Step: rule.Step, Link: w.URL + rule.Link, Since: n.SinceAt.In(w.Location), At: n.CreatedAt.In(w.Location), Over: n.Kind == resolved}
 	if i.Over {
-		i.Step, i.Link = "", w.URL+"/admin/alerts#"+n.Key
+		i.Step, i.Link = "", w.URL+"/admin/alerts/"+n.Key
 	}
 	return i
 }

@@ -37,12 +37,12 @@ func houseRules() []Rule {
 			Limit: "7 days", Step: "Run bursar backup FILE, best every night.", measure: measureBackup},
 		{Key: "audit", Title: "The audit has been tampered with", Level: Critical, Link: "/admin/activity",
 			What: "Whether each row of the audit still follows from the one before.", Limit: "one does not", Step: "Keep the file as it is, and compare it with a backup.", measure: measureAudit},
-		{Key: "clock", Title: "This machine's clock is wrong", Level: High, Link: "/admin/alerts",
+		{Key: "clock", Title: "This machine's clock is wrong", Level: High, Link: "/admin/alerts/clock",
 			What:  "The difference between this clock and the time in Stripe's signatures, the smallest within a minute.",
 			Limit: "60 seconds; beyond 300 seconds every event is rejected", Step: "Switch on time synchronisation (NTP).", measure: measureClock},
-		{Key: "disk", Title: "The disk is nearly full", Level: High, Link: "/admin/alerts",
+		{Key: "disk", Title: "The disk is nearly full", Level: High, Link: "/admin/alerts/disk",
 			What: "Free space on the disk of BURSAR_DB.", Limit: "less than 10 %", Step: "Free some space, or move the file to a larger disk.", measure: measureDisk},
-		{Key: "wal", Title: "The write-ahead log is not folded into the file", Level: Low, Link: "/admin/alerts",
+		{Key: "wal", Title: "The write-ahead log is not folded into the file", Level: Low, Link: "/admin/alerts/wal",
 			What: "The size of the -wal file beside BURSAR_DB. It grows while somebody reads without end.", Limit: "256 MB", Step: "Look for a program that has the file open, and stop it.", measure: measureWAL},
 	}
 }
@@ -124,14 +124,8 @@ func measureAudit(ctx context.Context, l *look) (Measure, error) {
 	if l.AuditChain == nil {
 		return notKnown("it is not checked"), nil
 	}
-	broken, err := l.AuditChain(ctx)
-	if err != nil {
-		return Measure{}, err
-	}
-	if broken != "" {
-		return Measure{Verdict: Bad, Value: "the chain is broken", Cause: upperFirst(mail.Line(broken, 300)), Number: 1}, nil
-	}
-	return Measure{Verdict: Fine, Value: "the chain holds"}, nil
+	c, err := l.AuditChain(ctx)
+	return l.checked(c, "the chain is broken", "the chain holds"), err
 }
 
 func measureClock(_ context.Context, l *look) (Measure, error) {

@@ -19,7 +19,7 @@ func latencyRules() (rules []Rule) {
 		{ClassAdmin, "Pages are slow", Low, 500},
 		{ClassAction, "Buttons are slow", Low, 500},
 	} {
-		rules = append(rules, Rule{Key: "latency_" + c.class, Title: c.title, Level: c.level, Link: "/admin/alerts", Roots: []string{database},
+		rules = append(rules, Rule{Key: "latency_" + c.class, Title: c.title, Level: c.level, Link: "/admin/alerts/latency_" + c.class, Roots: []string{database},
 			What:  "What 95 % of the answers took at most, in 15 minutes. Sign-in and exports are slow on purpose, and do not count.",
 			Limit: fmt.Sprintf("%d ms, of at least %d answers", c.limit, minAnswers), Step: "Look at the log for slow routes, and at the machine's disk and processor.",
 			measure: func(ctx context.Context, l *look) (Measure, error) { return measureLatency(ctx, l, c.class, c.limit) }})

@@ -14,7 +14,7 @@ import (
 // ownRules are about Bursar itself. They explain many others.
 func ownRules() []Rule {
 	return []Rule{
-		{Key: database, Title: "The database cannot be written", Level: Critical, Link: "/admin/alerts#" + database,
+		{Key: database, Title: "The database cannot be written", Level: Critical, Link: "/admin/alerts/" + database,
 			What: "Every minute a row is written. What fails is told past the outbox, which is in the same file.", Limit: "two writes in a row fail",
 			Step: "Look at the free space and the rights of the folder of BURSAR_DB, then at the log.", measure: measureDatabase},
 		{Key: "worker", Title: "The worker or the schedules stand still", Level: Critical, Link: "/admin/jobs", Roots: []string{database},
@@ -63,10 +63,11 @@ var systems = [...]struct {
 	name, title, step, link string
 }{
 	{"stripe", "Stripe does not answer", "Check STRIPE_API_KEY in Stripe under Developers, API keys, and https://status.stripe.com.", "/admin/jobs?state=retryable"},
+	{"stripe-actions", "Stripe does not do what it is asked to", "Check STRIPE_ACTIONS_KEY in Stripe under Developers, API keys.", "/admin/jobs?state=retryable"},
 	{"crm", "The CRM does not answer", "Check the CRM's credentials and its status page.", "/admin/jobs?state=retryable"},
 	{"desk", "The support desk does not answer", "Check the desk's credentials and its status page.", "/admin/jobs?state=retryable"},
 	{mailSystem, "The mail server does not answer", "Check SMTP_URL; mails wait in the outbox.", "/admin/outbox"},
-	{slackSystem, "Slack does not take messages", "Make a new incoming webhook and set SLACK_WEBHOOK_URL.", "/admin/alerts"},
+	{slackSystem, "Slack does not take messages", "Make a new incoming webhook and set SLACK_WEBHOOK_URL.", "/admin/alerts/connector_slack"},
 }
 
 // connectorRules are one for each system.

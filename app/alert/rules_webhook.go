@@ -205,12 +205,18 @@ func measureEndpoint(ctx context.Context, l *look) (Measure, error) {
 	if l.Endpoint == nil {
 		return notKnown("only Stripe knows, and Bursar may not ask for it"), nil
 	}
-	problem, err := l.Endpoint(ctx)
-	if err != nil {
-		return Measure{}, err
+	c, err := l.Endpoint(ctx)
+	return l.checked(c, "it is not as it should be", "it is as it should be"), err
+}
+
+// checked puts what a check found into a measurement.
+func (l *look) checked(c Checked, bad, fine string) Measure {
+	if c.At.IsZero() {
+		return notKnown("it was not checked yet")
 	}
-	if problem != "" {
-		return Measure{Verdict: Bad, Value: "it differs", Cause: upperFirst(mail.Line(problem, 300)), Number: 1}, nil
+	when := ", checked " + spell(max(l.now.Sub(c.At), 0)) + " ago"
+	if c.Problem != "" {
+		return Measure{Verdict: Bad, Value: bad + when, Cause: upperFirst(mail.Line(c.Problem, 300)), Number: 1}
 	}
-	return Measure{Verdict: Fine, Value: "as it should be"}, nil
+	return Measure{Verdict: Fine, Value: fine + when}
 }

@@ -109,7 +109,7 @@ func (v view) step(a db.Alert) (after db.Alert, tell string) {
 	switch tell {
 	case flapping:
 		after.FlappingAt = db.At(v.now)
-	case still:
+	case opened, still:
 		after.Reminders = v.due(after)
 	}
 	if after.ToldAt.IsZero() {

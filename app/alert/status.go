@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"bursar/app/db"
@@ -151,4 +152,26 @@ func answerClass(err error) string {
 		return fmt.Sprintf("refused: the answer was of the class %dxx", refused.Status/100)
 	}
 	return "not sent: there was no answer, or the address is not allowed; the log says which"
+}
+
+// Ways are how people are told, in words.
+func (w *Watch) Ways() []string {
+	ways := []string{"On these pages."}
+	switch {
+	case w.SMTP == nil:
+		ways = append(ways, "Mail stays in the outbox: SMTP_URL is not set.")
+	case len(w.To) == 0:
+		ways = append(ways, "Mail stays in the outbox: BURSAR_ALERTS_TO is not set.")
+	default:
+		ways = append(ways, "By mail to "+strings.Join(w.To, ", ")+".")
+	}
+	if w.Slack == nil {
+		ways = append(ways, "Not in Slack: SLACK_WEBHOOK_URL is not set.")
+	} else {
+		ways = append(ways, "In Slack.")
+	}
+	if w.Heartbeat == nil {
+		return append(ways, "Nobody hears if Bursar itself is dead: BURSAR_HEARTBEAT_URL is not set.")
+	}
+	return append(ways, "A heartbeat outside raises the alarm if Bursar itself is dead.")
 }

@@ -32,9 +32,9 @@ type Watch struct {
 	Heartbeat *Heartbeat
 	Stripe    bool // there is a key to ask Stripe with
 
-	Door       func(context.Context) error           // sends a signed probe through the webhook's door
-	Endpoint   func(context.Context) (string, error) // what is wrong with the endpoint at Stripe, "" for nothing
-	AuditChain func(context.Context) (string, error) // where the chain of the audit is broken, "" if it holds
+	Door       func(context.Context) error            // sends a signed probe through the webhook's door
+	Endpoint   func(context.Context) (Checked, error) // what is wrong with the endpoint at Stripe
+	AuditChain func(context.Context) (Checked, error) // where the chain of the audit is broken
 
 	evaluating sync.Mutex // one evaluation at a time
 	began      bool
@@ -49,6 +49,12 @@ type Watch struct {
 	at         time.Time // of the last evaluation
 	alive      time.Time // the same, or when the first was begun
 	catchUntil time.Time
+}
+
+// Checked is what a check found that is made elsewhere, and more rarely.
+type Checked struct {
+	At      time.Time // zero: it was not made yet
+	Problem string    // "" if all is well
 }
 
 const (
@@ -253,7 +259,7 @@ func (w *Watch) CatchingUpUntil() time.Time {
 }
 
 func setTime(ctx context.Context, q *db.Queries, name string, t time.Time) error {
-	return q.SetFact(ctx, name, strconv.FormatInt(t.UnixMilli(), 10))
+	return q.KeepMeta(ctx, name, strconv.FormatInt(t.UnixMilli(), 10))
 }
 
 // factTime is a time that was stored as a fact, zero if none was.

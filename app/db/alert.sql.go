@@ -905,16 +905,6 @@ func (q *Queries) SaveAlert(ctx context.Context, arg SaveAlertParams) (int64, er
 	return result.RowsAffected()
 }
 
-const setFact = `-- name: SetFact :exec
-INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value
-`
-
-// The last value stays.
-func (q *Queries) SetFact(ctx context.Context, name string, value string) error {
-	_, err := q.db.ExecContext(ctx, setFact, name, value)
-	return err
-}
-
 const troubledCircuits = `-- name: TroubledCircuits :many
 SELECT system, failures, reason, opened_at, until_at FROM circuits WHERE opened_at > 0
 `

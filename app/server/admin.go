@@ -70,5 +70,6 @@ func (s *Server) adminRoutes() []Route {
 		s.forgotRoutes(),
 		s.programRoutes(),
 		s.exportRoutes(),
+		s.alertRoutes(),
 	)
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"bursar/app/alert"
 	"bursar/app/auth"
 	"bursar/app/billing"
 	"bursar/app/crm"
@@ -40,6 +41,7 @@ var jobKinds = [...]jobKind{
 	{reconcile.Reconcile{}.Kind(), "Compare all systems", "This comparison is not made.", false},
 	{reconcile.SendReport{}.Kind(), "Write the report", "This report is not written.", false},
 	{auth.CheckAudit{}.Kind(), "Check the audit", "Nobody notices before the next night if the audit was changed.", false},
+	{alert.SendSlack{}.Kind(), "Tell an alert in Slack", "The alert is not told in Slack. The mail and the page tell it too.", false},
 	{queue.Prune{}.Kind(), "Clear away old finished jobs", "Old finished jobs stay until the next night.", false},
 }
 

@@ -28,7 +28,7 @@ func newMetrics(d *db.DB) *metrics {
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "bursar_http_request_duration_seconds",
 			Help: "Time to answer, by route and class of status.", Buckets: []float64{.001, .005, .01, .025, .05, .1, .3, 1, 5}}, []string{"route", "class"}),
 	}
-	for _, outcome := range []string{stored, duplicate, ignored, badSignature, badTimestamp, badBody, badMethod, bodyTooLarge, unavailable} {
+	for _, outcome := range []string{stored, duplicate, ignored, badSignature, badTimestamp, badBody, badMethod, bodyTooLarge, unavailable, probed} {
 		m.webhooks.WithLabelValues(outcome) // so that a rate can be taken of the first one
 	}
 	r := prometheus.NewRegistry()

@@ -27,6 +27,9 @@ type page struct {
 	Version  string
 	Timezone string
 	Now      time.Time
+
+	Firing     int    // alerts that ask for somebody
+	MailBroken string // why mail does not leave, "" if it does
 }
 
 // notice says what the last action did, once.
@@ -42,6 +45,7 @@ type action struct{ Label, Path string }
 type navItem struct {
 	Label, Path string
 	Current     bool
+	N           int // what asks for somebody there
 }
 
 // navigation is the menu: the pages a person of each role may open.
@@ -56,6 +60,7 @@ var navigation = [...]struct {
 	{"Events", "/admin/events", auth.Look},
 	{"Jobs", "/admin/jobs", auth.Look},
 	{"Reports", "/admin/reports", auth.Look},
+	{"Alerts", alertsPath, auth.Look},
 	{"Outbox", "/admin/outbox", auth.ReadPayments},
 	{"Activity", "/admin/activity", auth.ReadAudit},
 	{"People", "/admin/people", auth.ManagePeople},
@@ -68,7 +73,11 @@ func (p page) Nav() []navItem {
 	for _, n := range navigation {
 		if p.User.Role.May(n.needs) {
 			current := p.Path == n.path || n.path != "/admin" && strings.HasPrefix(p.Path, n.path+"/")
-			items = append(items, navItem{n.label, n.path, current})
+			item := navItem{Label: n.label, Path: n.path, Current: current}
+			if n.path == alertsPath {
+				item.N = p.Firing
+			}
+			items = append(items, item)
 		}
 	}
 	return items
@@ -88,8 +97,12 @@ func withUser(r *http.Request, u auth.User) *http.Request {
 
 // page begins the data of a page.
 func (s *Server) page(w http.ResponseWriter, r *http.Request, title string) page {
-	return page{Title: title, Path: r.URL.Path, User: userOf(r), Notice: s.takeNotice(w, r), Demo: s.Demo != nil,
+	p := page{Title: title, Path: r.URL.Path, User: userOf(r), Notice: s.takeNotice(w, r), Demo: s.Demo != nil,
 		Version: s.Version, Timezone: s.Location.String(), Now: time.Now()}
+	if s.Alerts != nil {
+		p.Firing, p.MailBroken = s.Alerts.Count(), s.Alerts.MailBroken()
+	}
+	return p
 }
 
 // render writes a page, whole or not at all: a template that fails half way shows the error page instead.

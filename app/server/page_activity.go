@@ -47,6 +47,12 @@ func (e auditEntry) Words() string {
 	switch e.Action {
 	case "sign-in":
 		return "sign in"
+	case "alerts.acknowledge":
+		return "acknowledge the alert"
+	case "alerts.unacknowledge":
+		return "take back the acknowledgement of the alert"
+	case "alerts.test":
+		return "send a test alert"
 	case "sign-out":
 		return "sign out"
 	case "password.set":

@@ -48,7 +48,7 @@ const (
 // readCards are all the cards, the most urgent first.
 func (s *Server) readCards(ctx context.Context, q *db.Queries, role auth.Role) (cards []card, err error) {
 	for _, read := range []func(context.Context, *db.Queries, auth.Role) ([]card, error){
-		auditCards, circuitCards, purchaseCards, ticketCards, jobCards, findingCards, ignoredCards,
+		s.alertCards, auditCards, circuitCards, purchaseCards, ticketCards, jobCards, findingCards, ignoredCards,
 	} {
 		more, err := read(ctx, q, role)
 		if err != nil {
@@ -68,7 +68,7 @@ func auditCards(ctx context.Context, q *db.Queries, role auth.Role) (cards []car
 		Since: check.At, Button: cardButton{Label: "Open the activity", Path: "/admin/activity"}, n: 1}}, err
 }
 
-var systemNames = map[string]string{"stripe": "Stripe", "stripe-actions": "Stripe, when asked to do something with money,", "crm": "The CRM", "desk": "The support desk", "mail": "The mail server"}
+var systemNames = map[string]string{"stripe": "Stripe", "stripe-actions": "Stripe, when asked to do something with money,", "crm": "The CRM", "desk": "The support desk", "mail": "The mail server", "slack": "Slack"}
 
 func circuitCards(ctx context.Context, q *db.Queries, role auth.Role) (cards []card, err error) {
 	open, err := q.OpenCircuits(ctx, db.Now())

@@ -25,6 +25,7 @@ type response struct {
 	user   auth.User // who is signed in, on their routes
 	status int       // 0 until something was written
 	err    error     // of the handler
+	probe  bool      // one of our own, which counts nowhere
 }
 
 func (w *response) WriteHeader(status int) {
@@ -91,7 +92,10 @@ func (s *Server) record(w *response, r *http.Request, err error, took time.Durat
 	if status == 0 {
 		status = http.StatusOK
 	}
-	s.metrics.observe(r.Pattern, status, took)
+	if !w.probe {
+		s.metrics.observe(r.Pattern, status, took)
+		s.tallyAnswer(r.Pattern, took)
+	}
 	level := slog.LevelInfo
 	if status >= 500 {
 		level = slog.LevelError

@@ -17,11 +17,13 @@ import (
 	"golang.org/x/net/netutil"
 	"golang.org/x/time/rate"
 
+	"bursar/app/alert"
 	"bursar/app/auth"
 	"bursar/app/billing"
 	"bursar/app/db"
 	"bursar/app/mail"
 	"bursar/app/money"
+	"bursar/app/queue"
 	"bursar/app/support"
 )
 
@@ -42,8 +44,11 @@ type Config struct {
 	Settings []Setting      // for the page of that name
 	Key      auth.Key       // seals secrets that must be read again
 	Mails    *mail.Templates
-	Resets   bool  // a forgotten password can be reset by mail
-	Demo     *Demo // the panel of bursar demo, nil elsewhere
+	Resets   bool          // a forgotten password can be reset by mail
+	Demo     *Demo         // the panel of bursar demo, nil elsewhere
+	Tally    *alert.Tally  // what the alerts count; nil counts for nobody
+	Alerts   *alert.Watch  // nil: nothing is watched
+	Worker   *queue.Worker // for its figures; nil where there is none
 }
 
 // Server answers HTTP requests.
@@ -67,6 +72,9 @@ func New(c Config) (*Server, error) {
 	// Everybody can sign with an empty secret.
 	if slices.Contains(c.Secrets, "") {
 		return nil, errors.New("a signing secret of the Stripe webhook is empty; look for a stray comma in STRIPE_WEBHOOK_SECRET")
+	}
+	if c.Tally == nil {
+		c.Tally = new(alert.Tally)
 	}
 	s := &Server{Config: c, metrics: newMetrics(c.DB), wrongs: rate.NewLimiter(1, 60), streams: newStreams()}
 	gate, err := auth.NewGate(c.Key, c.URL)

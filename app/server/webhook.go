@@ -31,6 +31,7 @@ const (
 	badMethod    = "bad_method"
 	bodyTooLarge = "too_large"
 	unavailable  = "unavailable"
+	probed       = "probe"
 )
 
 // stripeWebhook answers 200 when an event is on disk, now or earlier, and never before. Anything else
@@ -38,6 +39,9 @@ const (
 func (s *Server) stripeWebhook(w http.ResponseWriter, r *http.Request) error {
 	outcome, err := s.receive(w, r)
 	s.metrics.webhooks.WithLabelValues(outcome).Inc()
+	if outcome != probed {
+		s.Tally.Delivery(outcome)
+	}
 	if err != nil {
 		return err
 	}
@@ -58,13 +62,21 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (outcome string
 		}
 		return badBody, err
 	}
-	event, err := stripe.ParseEvent(body.Bytes(), r.Header.Get("Stripe-Signature"), s.Secrets, time.Now())
+	now := time.Now()
+	event, err := stripe.ParseEvent(body.Bytes(), r.Header.Get("Stripe-Signature"), s.Secrets, now)
+	if event.Type == probeType {
+		return probed, s.answerProbe(ctx, w)
+	}
+	if signedAt, ok := stripe.SignedAt(r.Header.Get("Stripe-Signature")); ok && (err == nil || errors.Is(err, stripe.ErrTimestamp)) {
+		s.Tally.Signed(now.Sub(signedAt))
+	}
 	if err != nil {
 		return refusal(err), &HTTPError{Code: http.StatusBadRequest, Msg: err.Error()}
 	}
 	receipt, err := s.Billing.Receive(ctx, event, billing.Webhook)
 	switch {
 	case err != nil:
+		s.Tally.Failed(event.ID, event.Type)
 		return unavailable, notStored(err)
 	case receipt.Duplicate:
 		return duplicate, nil

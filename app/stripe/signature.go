@@ -30,7 +30,7 @@ func ParseEvent(body []byte, header string, secrets []string, now time.Time) (Ev
 			signed = true
 		}
 	}
-	signedAt, ok := signatureTime(header)
+	signedAt, ok := SignedAt(header)
 	if !signed || !ok {
 		return Event{}, ErrSignature
 	}
@@ -41,8 +41,8 @@ func ParseEvent(body []byte, header string, secrets []string, now time.Time) (Ev
 	return DecodeEvent(body)
 }
 
-// signatureTime reads t from the header; with several, stripe-go signs with the last one.
-func signatureTime(header string) (at time.Time, ok bool) {
+// SignedAt reads the time of signing from the header, good or not; with several, stripe-go signs with the last one.
+func SignedAt(header string) (at time.Time, ok bool) {
 	for part := range strings.SplitSeq(header, ",") {
 		if value, found := strings.CutPrefix(part, "t="); found {
 			seconds, err := strconv.ParseInt(value, 10, 64)

@@ -62,10 +62,6 @@ SELECT CAST(COUNT(DISTINCT mailed_at) AS INTEGER) FROM alert_notices WHERE maile
 -- name: PruneNotices :exec
 DELETE FROM alert_notices WHERE mailed_at > 0 AND mailed_at < @before AND slacked_at > 0;
 
--- name: SetFact :exec
--- The last value stays.
-INSERT INTO meta (name, value) VALUES (@name, @value) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
-
 -- name: AddDeliveries :exec
 INSERT INTO deliveries_minute (minute_at, outcome, n) VALUES (?, ?, ?)
 ON CONFLICT (minute_at, outcome) DO UPDATE SET n = n + excluded.n;

@@ -1,0 +1,31 @@
+package app
+
+import (
+	"context"
+
+	"bursar/app/alert"
+	"bursar/app/auth"
+	"bursar/app/queue"
+	"bursar/app/remote"
+)
+
+// newAlerts makes the watch of this App. stripe says that there is a key to ask Stripe with.
+func (a *App) newAlerts(stripe bool) *alert.Watch {
+	c := a.Config
+	w := &alert.Watch{DB: a.DB, Worker: a.Worker, Schedules: new(queue.Pulse), Tally: new(alert.Tally), Log: a.Log, Templates: a.templates,
+		Location: c.Location, URL: c.URL, To: c.AlertsTo, SMTP: c.SMTP, Stripe: stripe, AuditChain: a.auditChain}
+	client := remote.NewClient(remote.Options{Allow: c.AllowInternal})
+	if c.SlackURL != "" {
+		w.Slack = &alert.Slack{URL: c.SlackURL, Client: client}
+	}
+	if c.HeartbeatURL != "" {
+		w.Heartbeat = &alert.Heartbeat{URL: c.HeartbeatURL, Client: client}
+	}
+	return w
+}
+
+// auditChain is what the nightly check of the audit found.
+func (a *App) auditChain(ctx context.Context) (alert.Checked, error) {
+	last, err := auth.LastAuditCheck(ctx, a.DB.Read())
+	return alert.Checked{At: last.At, Problem: last.Broken}, err
+}
