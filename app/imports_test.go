@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"support":    {"db", "queue"},
 	"mail":       {"db", "queue", "redact"},
 	"queue":      {"db", "redact"},
+	"privacy":    {"customer", "db", "queue"},
 	"customer":   {"db"},
 	"auth":       {"db", "queue"},
 	"remote":     {},

@@ -103,6 +103,13 @@ func (b *Billing) store(ctx context.Context, q *db.Queries, e stripe.Event, sour
 	if r.Ignored, err = ignore(ctx, q, e, live); err != nil {
 		return r, err
 	}
+	erased, err := isErased(ctx, q, e)
+	if err != nil {
+		return r, err
+	}
+	if erased {
+		e, r.Ignored = e.Bare(), OfErased
+	}
 	n, err := q.InsertEvent(ctx, db.InsertEventParams{ID: e.ID, Type: e.Type, ApiVersion: e.APIVersion, Account: e.Account, Livemode: e.Livemode,
 		ObjectType: e.ObjectType, ObjectID: e.ObjectID, Customer: e.Customer, Charge: e.Charge, PaymentIntent: e.PaymentIntent, Invoice: e.Invoice,
 		Source: string(source), Ignored: r.Ignored, CreatedAt: db.At(e.CreatedAt), ReceivedAt: db.Now(), Payload: e.Payload})

@@ -40,6 +40,10 @@ func (b *Billing) write(ctx context.Context, q *db.Queries, s stripe.State) erro
 		}
 		return b.Change(ctx, q, known.CustomerID, func() error { return nil })
 	}
+	// Also when they were erased while Stripe was being read.
+	if erased, err := IsErased(ctx, q, s.Customer); err != nil || erased {
+		return err
+	}
 	// Another reading may have begun later and been written earlier: the row must not go back.
 	if s.Source == stripe.SourceAPI && s.AsOf.Before(known.ConfirmedAt.Time) {
 		return nil

@@ -11,7 +11,7 @@ import (
 )
 
 const customerByID = `-- name: CustomerByID :one
-SELECT id, name, email, "plan", status, access, access_reason, access_until_at, last_paid_at, last_payment_status, last_payment_amount, last_payment_currency, refunded_amount, open_disputes, deleted, source, as_of_at, created_at, updated_at, synced_at FROM customers WHERE id = ?
+SELECT id, name, email, "plan", status, access, access_reason, access_until_at, last_paid_at, last_payment_status, last_payment_amount, last_payment_currency, refunded_amount, open_disputes, deleted, source, as_of_at, created_at, updated_at, synced_at, erased_at FROM customers WHERE id = ?
 `
 
 func (q *Queries) CustomerByID(ctx context.Context, id int64) (Customer, error) {
@@ -38,12 +38,13 @@ func (q *Queries) CustomerByID(ctx context.Context, id int64) (Customer, error) 
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.SyncedAt,
+		&i.ErasedAt,
 	)
 	return i, err
 }
 
 const customerPage = `-- name: CustomerPage :many
-SELECT id, name, email, "plan", status, access, access_reason, access_until_at, last_paid_at, last_payment_status, last_payment_amount, last_payment_currency, refunded_amount, open_disputes, deleted, source, as_of_at, created_at, updated_at, synced_at FROM customers WHERE id > ?1 ORDER BY id LIMIT ?2
+SELECT id, name, email, "plan", status, access, access_reason, access_until_at, last_paid_at, last_payment_status, last_payment_amount, last_payment_currency, refunded_amount, open_disputes, deleted, source, as_of_at, created_at, updated_at, synced_at, erased_at FROM customers WHERE id > ?1 ORDER BY id LIMIT ?2
 `
 
 func (q *Queries) CustomerPage(ctx context.Context, after int64, n int64) ([]Customer, error) {
@@ -76,6 +77,7 @@ func (q *Queries) CustomerPage(ctx context.Context, after int64, n int64) ([]Cus
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.SyncedAt,
+			&i.ErasedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -91,7 +93,7 @@ func (q *Queries) CustomerPage(ctx context.Context, after int64, n int64) ([]Cus
 }
 
 const customersByEmail = `-- name: CustomersByEmail :many
-SELECT id, name, email, "plan", status, access, access_reason, access_until_at, last_paid_at, last_payment_status, last_payment_amount, last_payment_currency, refunded_amount, open_disputes, deleted, source, as_of_at, created_at, updated_at, synced_at FROM customers WHERE email = ? COLLATE NOCASE ORDER BY id LIMIT 50
+SELECT id, name, email, "plan", status, access, access_reason, access_until_at, last_paid_at, last_payment_status, last_payment_amount, last_payment_currency, refunded_amount, open_disputes, deleted, source, as_of_at, created_at, updated_at, synced_at, erased_at FROM customers WHERE email = ? COLLATE NOCASE ORDER BY id LIMIT 50
 `
 
 func (q *Queries) CustomersByEmail(ctx context.Context, email string) ([]Customer, error) {
@@ -124,6 +126,7 @@ func (q *Queries) CustomersByEmail(ctx context.Context, email string) ([]Custome
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.SyncedAt,
+			&i.ErasedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -64,7 +64,7 @@ func (q *Queries) CustomerOfObjects(ctx context.Context, charge string, invoice 
 }
 
 const eventByID = `-- name: EventByID :one
-SELECT seq, id, type, api_version, account, livemode, object_type, object_id, customer, charge, payment_intent, invoice, source, ignored, created_at, received_at, payload FROM events WHERE id = ?
+SELECT seq, id, type, api_version, account, livemode, object_type, object_id, customer, charge, payment_intent, invoice, source, ignored, created_at, received_at, purged_at, payload FROM events WHERE id = ?
 `
 
 func (q *Queries) EventByID(ctx context.Context, id string) (Event, error) {
@@ -87,16 +87,17 @@ func (q *Queries) EventByID(ctx context.Context, id string) (Event, error) {
 		&i.Ignored,
 		&i.CreatedAt,
 		&i.ReceivedAt,
+		&i.PurgedAt,
 		&i.Payload,
 	)
 	return i, err
 }
 
 const eventsOfCustomer = `-- name: EventsOfCustomer :many
-SELECT e.seq, e.id, e.type, e.api_version, e.account, e.livemode, e.object_type, e.object_id, e.customer, e.charge, e.payment_intent, e.invoice, e.source, e.ignored, e.created_at, e.received_at, e.payload FROM events e WHERE e.customer = ?1 AND e.ignored = '' AND e.created_at >= ?2
+SELECT e.seq, e.id, e.type, e.api_version, e.account, e.livemode, e.object_type, e.object_id, e.customer, e.charge, e.payment_intent, e.invoice, e.source, e.ignored, e.created_at, e.received_at, e.purged_at, e.payload FROM events e WHERE e.customer = ?1 AND e.ignored = '' AND e.purged_at = 0 AND e.created_at >= ?2
 UNION ALL
-SELECT o.seq, o.id, o.type, o.api_version, o.account, o.livemode, o.object_type, o.object_id, o.customer, o.charge, o.payment_intent, o.invoice, o.source, o.ignored, o.created_at, o.received_at, o.payload FROM events o
-WHERE o.customer = '' AND o.ignored = '' AND o.created_at >= ?2 AND (
+SELECT o.seq, o.id, o.type, o.api_version, o.account, o.livemode, o.object_type, o.object_id, o.customer, o.charge, o.payment_intent, o.invoice, o.source, o.ignored, o.created_at, o.received_at, o.purged_at, o.payload FROM events o
+WHERE o.customer = '' AND o.ignored = '' AND o.purged_at = 0 AND o.created_at >= ?2 AND (
      (o.charge <> '' AND o.charge IN (
         SELECT c.object_id FROM events c WHERE c.customer = ?1
         UNION SELECT c.charge FROM events c WHERE c.customer = ?1
@@ -137,6 +138,7 @@ func (q *Queries) EventsOfCustomer(ctx context.Context, customer string, since T
 			&i.Ignored,
 			&i.CreatedAt,
 			&i.ReceivedAt,
+			&i.PurgedAt,
 			&i.Payload,
 		); err != nil {
 			return nil, err

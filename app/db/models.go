@@ -179,6 +179,7 @@ type Customer struct {
 	CreatedAt           Time
 	UpdatedAt           Time
 	SyncedAt            Time
+	ErasedAt            Time
 }
 
 type CustomerSearch struct {
@@ -214,6 +215,11 @@ type Dispute struct {
 	CreatedAt      Time
 }
 
+type Erased struct {
+	Hash     []byte
+	ErasedAt Time
+}
+
 type Event struct {
 	Seq           int64
 	ID            string
@@ -231,6 +237,7 @@ type Event struct {
 	Ignored       string
 	CreatedAt     Time
 	ReceivedAt    Time
+	PurgedAt      Time
 	Payload       []byte
 }
 

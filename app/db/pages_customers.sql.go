@@ -43,7 +43,7 @@ func (q *Queries) CountByAccess(ctx context.Context) ([]CountByAccessRow, error)
 }
 
 const customersByEmailPrefix = `-- name: CustomersByEmailPrefix :many
-SELECT id, name, email, "plan", status, access, access_reason, access_until_at, last_paid_at, last_payment_status, last_payment_amount, last_payment_currency, refunded_amount, open_disputes, deleted, source, as_of_at, created_at, updated_at, synced_at FROM customers
+SELECT id, name, email, "plan", status, access, access_reason, access_until_at, last_paid_at, last_payment_status, last_payment_amount, last_payment_currency, refunded_amount, open_disputes, deleted, source, as_of_at, created_at, updated_at, synced_at, erased_at FROM customers
 WHERE email >= CAST(?1 AS TEXT) COLLATE NOCASE AND email < CAST(?2 AS TEXT) COLLATE NOCASE
   AND (CAST(?3 AS TEXT) = '' OR access = ?3) AND (CAST(?4 AS TEXT) = '' OR plan = ?4)
 ORDER BY email COLLATE NOCASE LIMIT ?5
@@ -94,6 +94,7 @@ func (q *Queries) CustomersByEmailPrefix(ctx context.Context, arg CustomersByEma
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.SyncedAt,
+			&i.ErasedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -109,7 +110,7 @@ func (q *Queries) CustomersByEmailPrefix(ctx context.Context, arg CustomersByEma
 }
 
 const customersOfAccess = `-- name: CustomersOfAccess :many
-SELECT id, name, email, "plan", status, access, access_reason, access_until_at, last_paid_at, last_payment_status, last_payment_amount, last_payment_currency, refunded_amount, open_disputes, deleted, source, as_of_at, created_at, updated_at, synced_at FROM customers WHERE access = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3
+SELECT id, name, email, "plan", status, access, access_reason, access_until_at, last_paid_at, last_payment_status, last_payment_amount, last_payment_currency, refunded_amount, open_disputes, deleted, source, as_of_at, created_at, updated_at, synced_at, erased_at FROM customers WHERE access = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3
 `
 
 func (q *Queries) CustomersOfAccess(ctx context.Context, access string, before int64, n int64) ([]Customer, error) {
@@ -142,6 +143,7 @@ func (q *Queries) CustomersOfAccess(ctx context.Context, access string, before i
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.SyncedAt,
+			&i.ErasedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -157,7 +159,7 @@ func (q *Queries) CustomersOfAccess(ctx context.Context, access string, before i
 }
 
 const customersOfAccessAndPlan = `-- name: CustomersOfAccessAndPlan :many
-SELECT id, name, email, "plan", status, access, access_reason, access_until_at, last_paid_at, last_payment_status, last_payment_amount, last_payment_currency, refunded_amount, open_disputes, deleted, source, as_of_at, created_at, updated_at, synced_at FROM customers WHERE access = ?1 AND plan = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4
+SELECT id, name, email, "plan", status, access, access_reason, access_until_at, last_paid_at, last_payment_status, last_payment_amount, last_payment_currency, refunded_amount, open_disputes, deleted, source, as_of_at, created_at, updated_at, synced_at, erased_at FROM customers WHERE access = ?1 AND plan = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4
 `
 
 type CustomersOfAccessAndPlanParams struct {
@@ -202,6 +204,7 @@ func (q *Queries) CustomersOfAccessAndPlan(ctx context.Context, arg CustomersOfA
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.SyncedAt,
+			&i.ErasedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -217,7 +220,7 @@ func (q *Queries) CustomersOfAccessAndPlan(ctx context.Context, arg CustomersOfA
 }
 
 const customersOfAnyID = `-- name: CustomersOfAnyID :many
-SELECT id, name, email, "plan", status, access, access_reason, access_until_at, last_paid_at, last_payment_status, last_payment_amount, last_payment_currency, refunded_amount, open_disputes, deleted, source, as_of_at, created_at, updated_at, synced_at FROM customers WHERE id IN (
+SELECT id, name, email, "plan", status, access, access_reason, access_until_at, last_paid_at, last_payment_status, last_payment_amount, last_payment_currency, refunded_amount, open_disputes, deleted, source, as_of_at, created_at, updated_at, synced_at, erased_at FROM customers WHERE id IN (
   SELECT l.customer_id FROM links l WHERE l.system IN ('user', 'anonymous', 'stripe', 'crm', 'desk') AND l.remote_id = ?1
   UNION SELECT s.customer_id FROM subscriptions s WHERE s.id = ?1
   UNION SELECT i.customer_id FROM invoices i WHERE i.id = ?1
@@ -260,6 +263,7 @@ func (q *Queries) CustomersOfAnyID(ctx context.Context, iD string, number int64)
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.SyncedAt,
+			&i.ErasedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -275,7 +279,7 @@ func (q *Queries) CustomersOfAnyID(ctx context.Context, iD string, number int64)
 }
 
 const customersOfPlan = `-- name: CustomersOfPlan :many
-SELECT id, name, email, "plan", status, access, access_reason, access_until_at, last_paid_at, last_payment_status, last_payment_amount, last_payment_currency, refunded_amount, open_disputes, deleted, source, as_of_at, created_at, updated_at, synced_at FROM customers WHERE plan = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3
+SELECT id, name, email, "plan", status, access, access_reason, access_until_at, last_paid_at, last_payment_status, last_payment_amount, last_payment_currency, refunded_amount, open_disputes, deleted, source, as_of_at, created_at, updated_at, synced_at, erased_at FROM customers WHERE plan = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3
 `
 
 func (q *Queries) CustomersOfPlan(ctx context.Context, plan string, before int64, n int64) ([]Customer, error) {
@@ -308,6 +312,7 @@ func (q *Queries) CustomersOfPlan(ctx context.Context, plan string, before int64
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.SyncedAt,
+			&i.ErasedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -664,7 +669,7 @@ func (q *Queries) LastMissedActivation(ctx context.Context, since Time, until Ti
 }
 
 const newestCustomers = `-- name: NewestCustomers :many
-SELECT id, name, email, "plan", status, access, access_reason, access_until_at, last_paid_at, last_payment_status, last_payment_amount, last_payment_currency, refunded_amount, open_disputes, deleted, source, as_of_at, created_at, updated_at, synced_at FROM customers WHERE id < ?1 ORDER BY id DESC LIMIT ?2
+SELECT id, name, email, "plan", status, access, access_reason, access_until_at, last_paid_at, last_payment_status, last_payment_amount, last_payment_currency, refunded_amount, open_disputes, deleted, source, as_of_at, created_at, updated_at, synced_at, erased_at FROM customers WHERE id < ?1 ORDER BY id DESC LIMIT ?2
 `
 
 // Customers below id @before, newest first.
@@ -698,6 +703,7 @@ func (q *Queries) NewestCustomers(ctx context.Context, before int64, n int64) ([
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.SyncedAt,
+			&i.ErasedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -796,7 +802,7 @@ func (q *Queries) Plans(ctx context.Context) ([]string, error) {
 }
 
 const searchCustomers = `-- name: SearchCustomers :many
-SELECT c.id, c.name, c.email, c."plan", c.status, c.access, c.access_reason, c.access_until_at, c.last_paid_at, c.last_payment_status, c.last_payment_amount, c.last_payment_currency, c.refunded_amount, c.open_disputes, c.deleted, c.source, c.as_of_at, c.created_at, c.updated_at, c.synced_at FROM (
+SELECT c.id, c.name, c.email, c."plan", c.status, c.access, c.access_reason, c.access_until_at, c.last_paid_at, c.last_payment_status, c.last_payment_amount, c.last_payment_currency, c.refunded_amount, c.open_disputes, c.deleted, c.source, c.as_of_at, c.created_at, c.updated_at, c.synced_at, c.erased_at FROM (
   SELECT CAST(s.rowid AS INTEGER) AS id FROM customer_search(CAST(?1 AS TEXT)) s
   WHERE s.rowid < CAST(?2 AS INTEGER) ORDER BY s.rowid DESC LIMIT ?3) f
 CROSS JOIN customers c ON c.id = f.id
@@ -852,6 +858,7 @@ func (q *Queries) SearchCustomers(ctx context.Context, arg SearchCustomersParams
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.SyncedAt,
+			&i.ErasedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -37,7 +37,7 @@ func (q *Queries) CountChurned(ctx context.Context, since Time, until Time) (int
 }
 
 const countIgnoredSince = `-- name: CountIgnoredSince :many
-SELECT ignored, CAST(COUNT(*) AS INTEGER) AS n FROM events WHERE ignored <> '' AND received_at >= ?1 GROUP BY ignored
+SELECT ignored, CAST(COUNT(*) AS INTEGER) AS n FROM events WHERE ignored <> '' AND ignored <> 'its customer was erased' AND received_at >= ?1 GROUP BY ignored
 `
 
 type CountIgnoredSinceRow struct {

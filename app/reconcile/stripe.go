@@ -121,6 +121,11 @@ func (c *comparison) compareStripeCustomer(ctx context.Context, s stripe.Custome
 	if !differs {
 		return nil
 	}
+	if here.ID == "" {
+		if erased, err := billing.IsErased(ctx, c.DB.Read(), s); err != nil || erased {
+			return err
+		}
+	}
 	if here.ID == "" && c.young(s.CreatedAt) {
 		c.later = append(c.later, func(ctx context.Context) error { return c.compareStripeCustomer(ctx, s) })
 		return nil

@@ -52,10 +52,17 @@ func (s *Server) putUser(w http.ResponseWriter, r *http.Request) error {
 	err := s.DB.Tx(r.Context(), func(q *db.Queries) (err error) {
 		if _, err := q.LinkOf(r.Context(), "user", user); errors.Is(err, db.ErrNoRows) {
 			status = http.StatusCreated
+			if err := refuseErased(r.Context(), q, user); err != nil {
+				return err
+			}
 		}
 		id, err = s.storeUser(r.Context(), q, user, fields)
 		return err
 	})
+	var refused *HTTPError
+	if errors.As(err, &refused) {
+		return err
+	}
 	if err != nil {
 		return notStored(err)
 	}
@@ -64,6 +71,16 @@ func (s *Server) putUser(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return writeJSON(w, status, c)
+}
+
+// refuseErased keeps the product's own list from bringing back somebody who was erased.
+func refuseErased(ctx context.Context, q *db.Queries, user string) error {
+	at, err := customer.ErasedAt(ctx, q, customer.UserName, user)
+	if err != nil || at.IsZero() {
+		return err
+	}
+	return &HTTPError{Code: http.StatusGone, Msg: "this user was erased on " + at.UTC().Format("2 January 2006") +
+		"; take them out of your list, or, if they are a user again, run: bursar erase --readmit USER_ID"}
 }
 
 func (s *Server) storeUser(ctx context.Context, q *db.Queries, user string, fields userFields) (int64, error) {

@@ -17,10 +17,10 @@ ORDER BY seq DESC LIMIT @n;
 -- name: EventsOfCustomer :many
 -- Everything stored about one Stripe customer since a time: events that name it, and those without
 -- a customer whose charge, payment or invoice one of its events names, or whose charge the API told of.
-SELECT e.* FROM events e WHERE e.customer = @customer AND e.ignored = '' AND e.created_at >= @since
+SELECT e.* FROM events e WHERE e.customer = @customer AND e.ignored = '' AND e.purged_at = 0 AND e.created_at >= @since
 UNION ALL
 SELECT o.* FROM events o
-WHERE o.customer = '' AND o.ignored = '' AND o.created_at >= @since AND (
+WHERE o.customer = '' AND o.ignored = '' AND o.purged_at = 0 AND o.created_at >= @since AND (
      (o.charge <> '' AND o.charge IN (
         SELECT c.object_id FROM events c WHERE c.customer = @customer
         UNION SELECT c.charge FROM events c WHERE c.customer = @customer

@@ -141,7 +141,7 @@ JOIN links l ON l.system = 'user' AND l.remote_id = c.user_id
 WHERE c.user_id <> '' AND l.customer_id <> c.customer_id ORDER BY c.id;
 
 -- name: CountIgnoredSince :many
-SELECT ignored, CAST(COUNT(*) AS INTEGER) AS n FROM events WHERE ignored <> '' AND received_at >= @since GROUP BY ignored;
+SELECT ignored, CAST(COUNT(*) AS INTEGER) AS n FROM events WHERE ignored <> '' AND ignored <> 'its customer was erased' AND received_at >= @since GROUP BY ignored;
 
 -- name: LastRunByHand :one
 -- A run that somebody asked for since a time, once it has ended.

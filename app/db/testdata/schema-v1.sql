@@ -29,6 +29,7 @@ CREATE TABLE events (
   ignored        TEXT    NOT NULL DEFAULT '',   -- why nothing follows from it; '' if something may
   created_at     INTEGER NOT NULL,              -- Stripe's clock, whole seconds
   received_at    INTEGER NOT NULL,
+  purged_at      INTEGER NOT NULL DEFAULT 0,    -- when the payload was thrown away
   payload        BLOB    NOT NULL
 ) STRICT;
 CREATE INDEX events_customer ON events (customer, created_at);
@@ -101,7 +102,8 @@ CREATE TABLE customers (
   as_of_at              INTEGER NOT NULL DEFAULT 0,   -- of the oldest reading it is made from
   created_at            INTEGER NOT NULL,
   updated_at            INTEGER NOT NULL,
-  synced_at             INTEGER NOT NULL DEFAULT 0    -- when the effects of its state were queued last
+  synced_at             INTEGER NOT NULL DEFAULT 0,   -- when the effects of its state were queued last
+  erased_at             INTEGER NOT NULL DEFAULT 0    -- when the person was erased: the row stays for its number
 ) STRICT;
 CREATE INDEX customers_email ON customers (email COLLATE NOCASE);
 CREATE INDEX customers_access ON customers (access, id);
@@ -132,6 +134,12 @@ CREATE TABLE links (
   PRIMARY KEY (system, remote_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX links_customer ON links (customer_id, system);
+
+-- Whose data is not taken in again: ids and e-mails of people who were erased, as HMAC-SHA256 under the key in meta.
+CREATE TABLE erased (
+  hash      BLOB    NOT NULL PRIMARY KEY,
+  erased_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- The mirror of Stripe: what the last reading said. Written by SyncCustomer only.
 CREATE TABLE stripe_customers (
