@@ -86,12 +86,12 @@ func (a *App) join() {
 	if c.StripeKey != "" {
 		client = stripe.New(c.StripeKey, c.StripeBase)
 	}
-	a.Billing = &billing.Billing{DB: a.DB, Stripe: client, Live: stripe.Livemode(c.StripeKey), Plans: c.Plans}
+	a.Billing = &billing.Billing{DB: a.DB, Stripe: readsFor(client, billing.ForSync), URL: c.URL, Live: stripe.Livemode(c.StripeKey), Plans: c.Plans}
 	a.Money = &money.Money{DB: a.DB, Caps: c.RefundCaps}
 	if c.ActionsKey != "" {
 		a.Money.Stripe = stripe.NewActions(c.ActionsKey, c.StripeBase)
 	}
-	a.Reconciler = &reconcile.Reconciler{DB: a.DB, Stripe: client, CRM: a.CRM, Desk: a.Desk, Templates: a.templates,
+	a.Reconciler = &reconcile.Reconciler{DB: a.DB, Stripe: readsFor(client, billing.ForCompare), CRM: a.CRM, Desk: a.Desk, Templates: a.templates,
 		To: c.ReportTo, Send: c.SMTP != nil && len(c.ReportTo) > 0, URL: c.URL, Location: c.Location,
 		Billing: a.Billing, Cap: c.RepairCap}
 
@@ -127,8 +127,22 @@ func (a *App) openSecret(sealed []byte, about string) (string, error) {
 	return key.Open(sealed, about)
 }
 
+// readsFor is a client whose requests are counted under a purpose; nil stays nil.
+func readsFor(client *stripe.Client, purpose string) *stripe.Client {
+	if client == nil {
+		return nil
+	}
+	return client.For(purpose)
+}
+
 // Close closes the file.
-func (a *App) Close() error { return a.DB.Close() }
+func (a *App) Close() error {
+	var err error
+	if a.Billing != nil { // open, and never joined
+		err = a.Billing.SaveReads(context.Background())
+	}
+	return errors.Join(err, a.DB.Close())
+}
 
 // schedules is everything that runs by the calendar.
 func (a *App) schedules() []queue.Schedule {
@@ -137,6 +151,10 @@ func (a *App) schedules() []queue.Schedule {
 			Job: func(r queue.Run) queue.Args { return reconcile.Reconcile{Day: r.Day, Late: r.Late} }},
 		{Name: "prune", Spec: "20 4 * * *", Location: a.Config.Location,
 			Job: func(queue.Run) queue.Args { return queue.Prune{} }},
+		{Name: "sweep", Every: billing.SweepBeat, Location: a.Config.Location, Due: a.Billing.SweepDue,
+			Job: func(queue.Run) queue.Args { return billing.Sweep{} }},
+		{Name: "watch", Every: billing.SweepBeat, Location: a.Config.Location, Due: a.Billing.WatchDue,
+			Job: func(queue.Run) queue.Args { return billing.WatchEndpoint{} }},
 		{Name: "audit", Spec: "40 4 * * *", Location: a.Config.Location,
 			Job: func(queue.Run) queue.Args { return auth.CheckAudit{} }},
 	}

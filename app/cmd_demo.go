@@ -24,6 +24,7 @@ import (
 	"bursar/app/queue"
 	"bursar/app/reconcile"
 	"bursar/app/server"
+	"bursar/app/stripe"
 )
 
 // demoSeed makes every demo the same company.
@@ -143,7 +144,7 @@ func playHistory(ctx context.Context, c Config, env *Environment, log *slog.Logg
 	web := handler.HTTPServer("")
 	ended := make(chan error, 1)
 	go func() { ended <- web.Serve(listener) }()
-	company.Stripe.Endpoint(c.URL+"/api/webhooks/stripe", c.WebhookSecrets[0], webhookEvents()...)
+	company.Stripe.Endpoint(c.URL+"/api/webhooks/stripe", c.WebhookSecrets[0], stripe.EventTypes()...)
 	err = company.History(func() error {
 		return errors.Join(company.Stripe.Deliver(ctx), a.Worker.WorkOff(ctx))
 	})
@@ -162,19 +163,6 @@ func addDemoUsers(ctx context.Context, a *App) error {
 		return err
 	}
 	return server.AddDemoUsers(ctx, a.DB, hash)
-}
-
-// webhookEvents are the types of events that the README tells people to send.
-func webhookEvents() []string {
-	return []string{
-		"checkout.session.completed", "checkout.session.async_payment_succeeded", "checkout.session.async_payment_failed",
-		"checkout.session.expired", "customer.created", "customer.updated", "customer.deleted",
-		"customer.subscription.created", "customer.subscription.updated", "customer.subscription.deleted",
-		"customer.subscription.paused", "customer.subscription.resumed", "invoice.paid", "invoice.payment_failed",
-		"invoice.payment_action_required", "invoice.voided", "invoice.marked_uncollectible", "charge.refunded",
-		"charge.refund.updated", "refund.created", "refund.updated", "charge.dispute.created", "charge.dispute.updated",
-		"charge.dispute.closed",
-	}
 }
 
 func unlessClosed(err error) error {

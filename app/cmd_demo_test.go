@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"bursar/app"
+	"bursar/app/stripe"
 )
 
 func TestDemoRefusesWhatItMustNotTouch(t *testing.T) {
@@ -49,7 +50,7 @@ func TestTheDemoUsesTheEventsOfTheREADME(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range app.WebhookEvents() {
+	for _, kind := range stripe.EventTypes() {
 		if !bytes.Contains(readme, []byte("`"+kind+"`")) {
 			t.Errorf("the demo sends %s, which the README does not tell people to send", kind)
 		}

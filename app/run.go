@@ -41,6 +41,7 @@ type commands struct {
 	Demo      demoCmd      `cmd:"" help:"Show what Bursar does, with a simulated company on this machine only."`
 	Serve     serveCmd     `cmd:"" help:"Receive Stripe's webhooks, do the jobs, send the morning report."`
 	Reconcile reconcileCmd `cmd:"" help:"Compare Stripe, Bursar, the contacts and the tickets now, repair what is safe, and mail the report."`
+	Backfill  backfillCmd  `cmd:"" help:"Read everything that Stripe has: the customers and subscriptions of an account that was there before Bursar."`
 	Replay    replayCmd    `cmd:"" help:"Take in events from a file: JSON lines, or a list as Stripe's API gives it."`
 	Jobs      jobsCmd      `cmd:"" help:"List, show and retry jobs."`
 	Events    eventsCmd    `cmd:"" help:"List and show the stored Stripe events."`

@@ -22,6 +22,7 @@ type Billing struct {
 	Stripe *stripe.Client    // nil: no API key, the stored events are all there is
 	Live   bool              // mode of the API key, if there is one
 	Plans  map[string]string // names of prices (price_…) and products (prod_…), may be empty
+	URL    string            // public address of Bursar, where Stripe's webhooks should go
 
 	mode atomic.Pointer[bool] // of this file, once it is known to be on disk; see fileMode
 }
@@ -59,6 +60,7 @@ func (b *Billing) Handle(w *queue.Worker) {
 		o.System = ""
 	}
 	queue.Handle(w, o, func(ctx context.Context, a SyncCustomer) error { return b.SyncCustomer(ctx, a.StripeCustomer) })
+	b.handleSweeps(w)
 	queue.Handle(w, o, func(ctx context.Context, a FindCustomer) error { return b.findCustomer(ctx, a.Event) })
 	queue.Handle(w, queue.Options{}, func(ctx context.Context, a FoldCustomer) error { return b.foldCustomer(ctx, a.StripeCustomer) })
 	queue.Handle(w, queue.Options{}, func(ctx context.Context, a LookAgain) error {
@@ -73,6 +75,7 @@ type Source string
 const (
 	Webhook Source = "webhook"
 	Replay  Source = "replay"
+	Swept   Source = "sweep" // found in Stripe's own list
 )
 
 // Receipt says what became of an event.

@@ -16,7 +16,9 @@ type apiState struct {
 	answers map[string]*stored // by idempotency key
 	faults  []*APIFault
 	down    bool
-	cause   object // the request behind what happens now; nil when time is
+
+	pageSize int64  // of every list; 0: as asked for
+	cause    object // the request behind what happens now; nil when time is
 }
 
 // stored is the answer to a request with an idempotency key.
@@ -112,6 +114,9 @@ func (s *Stripe) run(c *call, key, requestID string, fault APIFault) (out reply,
 	if fault.Kind == RateLimited {
 		return failure(tooMany).with("Retry-After", fault.retryAfter()).with("Stripe-Rate-Limited-Reason", "global-rate"), false
 	}
+	if fault.Kind == Forbidden {
+		return failure(forbidden), false
+	}
 	if old := s.answers[key]; key != "" && old != nil && s.now.Sub(old.at) < 24*time.Hour {
 		if old.request != c.fingerprint() {
 			return failure(keyReused(key)), false
@@ -121,6 +126,7 @@ func (s *Stripe) run(c *call, key, requestID string, fault APIFault) (out reply,
 	if fault.Kind == ServerError {
 		return failure(broken), true
 	}
+	c.endless = fault.Kind == Endless
 	if err := c.checkNames(); err != nil {
 		return failure(err), false
 	}

@@ -15,6 +15,8 @@ type call struct {
 	s     *Stripe
 	form  url.Values
 	route route
+
+	endless bool // see Endless
 }
 
 // id is the id in the path.
@@ -166,7 +168,13 @@ func page[T entity](c *call, rows []T, keep func(T) bool) (object, error) {
 	case limit < 1 || limit > 100:
 		return nil, invalid("parameter_invalid_integer", "limit", "This value must be between 1 and 100 (inclusive).")
 	}
+	if c.s.pageSize > 0 {
+		limit = min(limit, c.s.pageSize)
+	}
 	after, before := c.text("starting_after"), c.text("ending_before")
+	if c.endless {
+		after = ""
+	}
 	from, step := len(rows)-1, -1
 	for _, cursor := range []string{after, before} {
 		if cursor == "" {
@@ -196,5 +204,5 @@ func page[T entity](c *call, rows []T, keep func(T) bool) (object, error) {
 	if step > 0 {
 		slices.Reverse(data)
 	}
-	return object{"object": "list", "url": c.URL.Path, "has_more": more, "data": data}, nil
+	return object{"object": "list", "url": c.URL.Path, "has_more": more || c.endless, "data": data}, nil
 }

@@ -85,6 +85,30 @@ func (s *Stripe) RollSecret(endpointID string, overlap time.Duration) (string, e
 	return fresh, nil
 }
 
+// Disable switches an endpoint off, as Stripe does after days of failures.
+func (s *Stripe) Disable(endpointID string) {
+	s.editEndpoint(endpointID, func(ep *endpoint) { ep.disabled = true })
+}
+
+// Enable switches an endpoint on again.
+func (s *Stripe) Enable(endpointID string) {
+	s.editEndpoint(endpointID, func(ep *endpoint) { ep.disabled = false })
+}
+
+// EndpointVersion gives an endpoint an API version of its own, which can be chosen only where it is made.
+func (s *Stripe) EndpointVersion(endpointID, version string) {
+	s.editEndpoint(endpointID, func(ep *endpoint) { ep.version = version })
+}
+
+// editEndpoint changes an endpoint; one that is not there stays so.
+func (s *Stripe) editEndpoint(id string, edit func(*endpoint)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ep, ok := s.endpoints.byID[id]; ok {
+		edit(ep)
+	}
+}
+
 func (s *Stripe) newEndpoint(ep *endpoint) *endpoint {
 	ep.id, ep.created = s.id("we_"), s.now
 	s.endpoints.add(ep)

@@ -85,3 +85,7 @@ var (
 	broken = &apiError{status: http.StatusInternalServerError, kind: "api_error",
 		message: "Sorry! There was an error while talking to one of our backends. Support has been notified."}
 )
+
+// forbidden is what a restricted key gets where it lacks a permission.
+var forbidden = &apiError{status: http.StatusForbidden, kind: "invalid_request_error",
+	message: "The provided key 'rk_test_***' does not have the required permissions for this endpoint."}

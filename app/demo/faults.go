@@ -10,7 +10,7 @@ import (
 // FaultKind is a way in which an API call goes wrong.
 type FaultKind int
 
-// The faults. After RateLimited, ServerError and Hang nothing was done; after Empty, Drop,
+// The faults. After RateLimited, ServerError, Hang and Forbidden nothing was done; after Empty, Drop,
 // HalfBody and BrokenAfter the work was done and only the answer is lost.
 const (
 	noFault     FaultKind = iota
@@ -21,6 +21,8 @@ const (
 	Drop                  // the connection is cut
 	HalfBody              // the connection is cut in the middle of the body
 	BrokenAfter           // 500, kept under the idempotency key, although the work was done
+	Forbidden             // 403, as for a restricted key without the permission
+	Endless               // a list that says there is more, and begins again at its first page
 )
 
 // APIFault makes the next Count (at least 1) calls whose path begins with Path (and whose
@@ -30,6 +32,7 @@ type APIFault struct {
 	Path       string
 	Kind       FaultKind
 	RetryAfter time.Duration // for RateLimited; whole seconds, at least 1
+	Later      bool          // only pages of a list after the first
 	Count      int
 }
 
@@ -39,6 +42,20 @@ func (s *Stripe) Fail(f APIFault) {
 	defer s.mu.Unlock()
 	f.Count = max(f.Count, 1)
 	s.faults = append(s.faults, &f)
+}
+
+// Mend takes away the faults that have not happened yet.
+func (s *Stripe) Mend() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+}
+
+// Pages makes every list give at most n of what it lists at a time; 0 is as many as the caller asks for.
+func (s *Stripe) Pages(n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pageSize = n
 }
 
 // Down cuts every connection to the API without doing anything, until Down(false).
@@ -51,7 +68,8 @@ func (s *Stripe) Down(is bool) {
 // nextFault uses up one count of the first fault that matches.
 func (s *Stripe) nextFault(r *http.Request) APIFault {
 	for _, f := range s.faults {
-		if f.Count > 0 && strings.HasPrefix(r.URL.Path, f.Path) && (f.Method == "" || f.Method == r.Method) {
+		if f.Count > 0 && strings.HasPrefix(r.URL.Path, f.Path) && (f.Method == "" || f.Method == r.Method) &&
+			(!f.Later || r.URL.Query().Has("starting_after")) {
 			f.Count--
 			return *f
 		}

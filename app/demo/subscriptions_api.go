@@ -71,7 +71,7 @@ func (s *Stripe) listSubscriptions(c *call) (object, error) {
 		var right bool
 		switch status {
 		case "all":
-			right = true
+			right = !sub.customer.deleted // those are among the canceled ones only
 		case "":
 			right = !sub.over()
 		case "ended":

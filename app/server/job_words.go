@@ -33,6 +33,9 @@ var jobKinds = [...]jobKind{
 	{billing.FoldCustomer{}.Kind(), "Take over what the events say", "News of this customer wait until Stripe answers.", true},
 	{billing.FindCustomer{}.Kind(), "Find whose event it is", "The customer of this event is not looked for.", true},
 	{money.RunAction{}.Kind(), "Do a money action", "Stripe is not asked for what somebody wanted. The page of the action says what is known of it.", false},
+	{billing.Sweep{}.Kind(), "Look for events that no webhook brought", "Until the next one, what no webhook brought is not known.", true},
+	{billing.WatchEndpoint{}.Kind(), "Look at the webhook endpoint", "Whether Stripe's endpoint is right is not known.", false},
+	{billing.Backfill{}.Kind(), "Read everything from Stripe", "What was there before Bursar is taken over in part only.", true},
 	{crm.SyncContact{}.Kind(), "Update the contact", "The contact is not updated.", true},
 	{crm.SyncTask{}.Kind(), "Open or finish a task", "The task is not opened or finished.", false},
 	{crm.WriteNote{}.Kind(), "Write a note on the contact", "The note is not written.", false},
@@ -90,7 +93,8 @@ func jobAbout(ctx context.Context, q *db.Queries, j db.Job) (link, error) {
 		return link{"Report " + j.Key, "/admin/reports/" + j.Key}, nil
 	case mail.SendArgs{}.Kind():
 		return link{"Mail " + j.Key, "/admin/outbox/" + j.Key}, nil
-	case reconcile.Reconcile{}.Kind(), queue.Prune{}.Kind(), auth.CheckAudit{}.Kind():
+	case reconcile.Reconcile{}.Kind(), queue.Prune{}.Kind(), auth.CheckAudit{}.Kind(),
+		billing.Sweep{}.Kind(), billing.WatchEndpoint{}.Kind(), billing.Backfill{}.Kind():
 		return link{}, nil
 	case support.SyncTicket{}.Kind():
 		t, err := q.TicketByCause(ctx, j.Key)

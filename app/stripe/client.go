@@ -27,6 +27,8 @@ type Client struct {
 	backend stripego.Backend
 	key     string
 	limit   *rate.Limiter
+	reads   *reads
+	purpose string // what the requests are for
 }
 
 // New returns a client for a secret or restricted key. base is the URL of a stand-in for
@@ -50,6 +52,8 @@ func New(key, base string) *Client {
 		backend: stripego.GetBackendWithConfig(stripego.APIBackend, config),
 		key:     key,
 		limit:   rate.NewLimiter(callsPerSecond, callsPerSecond),
+		reads:   &reads{n: map[string]int64{}},
+		purpose: "other",
 	}
 }
 
@@ -149,6 +153,7 @@ func (c *Client) get(ctx context.Context, path string, query url.Values) (json.R
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
+	c.reads.add(c.purpose)
 	var answer stripego.APIResource
 	params := &stripego.Params{Context: ctx}
 	if err := c.backend.Call(http.MethodGet, path, c.key, params, &answer); err != nil {

@@ -247,10 +247,10 @@ func TestEvents(t *testing.T) {
 		if got := r.URL.Query().Get("created[gte]"); got != "1700000000" {
 			t.Errorf("created[gte]=%s", got)
 		}
-		fmt.Fprint(w, `{"object":"list","data":[{"id":"evt_2","type":"b"},{"id":"evt_1","type":"a"}]}`)
+		fmt.Fprint(w, `{"object":"list","data":[{"id":"evt_2","type":"b","created":1700000001},{"id":"evt_1","type":"a","created":1700000000}]}`)
 	})
 	var ids []string
-	for ev, err := range client.Events(t.Context(), unix(1700000000)) {
+	for ev, err := range client.Events(t.Context(), EventQuery{Since: unix(1700000000)}) {
 		if err != nil {
 			t.Fatal(err)
 		}

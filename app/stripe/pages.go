@@ -3,6 +3,7 @@ package stripe
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"maps"
 	"net/url"
@@ -24,14 +25,71 @@ func (c *Client) Subscriptions(ctx context.Context) iter.Seq2[Subscription, erro
 	return decoded(c.list(ctx, "/v1/subscriptions", url.Values{"status": {"all"}}), decodeSubscription)
 }
 
-// Events lists the events created since then, newest first; Stripe keeps them for 30 days and
-// shows each in the version it was made in. It is complete unless it yields an error, which
-// ends it.
-func (c *Client) Events(ctx context.Context, since time.Time) iter.Seq2[Event, error] {
-	query := url.Values{"created[gte]": {strconv.FormatInt(since.Unix(), 10)}}
+// EventQuery says which events to list.
+type EventQuery struct {
+	Since       time.Time // created then or later, in whole seconds; zero: all of the 30 days
+	Undelivered bool      // only those that some endpoint has not confirmed
+}
+
+// Events lists events, newest first; Stripe keeps them for 30 days and shows each in the version it was
+// made in. The list is complete unless it yields an error, which ends it; one that goes on beyond Since
+// is an error too (https://docs.stripe.com/api/events/list).
+func (c *Client) Events(ctx context.Context, q EventQuery) iter.Seq2[Event, error] {
+	query := url.Values{}
+	if !q.Since.IsZero() {
+		query.Set("created[gte]", strconv.FormatInt(q.Since.Unix(), 10))
+	}
+	if q.Undelivered {
+		query.Set("delivery_success", "false")
+	}
 	return decoded(c.list(ctx, "/v1/events", query), func(raw json.RawMessage) (Event, error) {
-		return DecodeEvent(raw)
+		e, err := DecodeEvent(raw)
+		if err == nil && e.CreatedAt.Before(q.Since.Truncate(time.Second)) {
+			err = fmt.Errorf("the list goes on beyond the time that was asked for, with %s", e.ID)
+		}
+		return e, err
 	})
+}
+
+// WebhookEndpoints lists the endpoints of the account and mode of the key, newest first. A restricted key
+// needs the permission to read them; without it the error is an ErrUnauthorized with status 403. The list
+// is complete unless it yields an error, which ends it.
+func (c *Client) WebhookEndpoints(ctx context.Context) iter.Seq2[WebhookEndpoint, error] {
+	return decoded(c.list(ctx, "/v1/webhook_endpoints", url.Values{}), decodeEndpoint)
+}
+
+// CustomersAfter is one page of Customers, the one after a cursor, and whether there are more.
+func (c *Client) CustomersAfter(ctx context.Context, cursor string) (customers []Customer, more bool, err error) {
+	return pageAfter(ctx, c, "/v1/customers", url.Values{}, cursor, decodeCustomer)
+}
+
+// SubscriptionsAfter is one page of the subscriptions of a status (or all), the one after a cursor, and
+// whether there are more. Those of deleted customers are among the canceled ones only
+// (https://docs.stripe.com/api/subscriptions/list).
+func (c *Client) SubscriptionsAfter(ctx context.Context, status, cursor string) (subscriptions []Subscription, more bool, err error) {
+	return pageAfter(ctx, c, "/v1/subscriptions", url.Values{"status": {status}}, cursor, decodeSubscription)
+}
+
+func pageAfter[T any](ctx context.Context, c *Client, path string, query url.Values, cursor string, decode func(json.RawMessage) (T, error)) (list []T, more bool, err error) {
+	query.Set("limit", pageSize)
+	if cursor != "" {
+		query.Set("starting_after", cursor)
+	}
+	p, err := c.page(ctx, path, query)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, raw := range p.Data {
+		object, err := decode(raw)
+		if err != nil {
+			return nil, false, incomplete("%v", err)
+		}
+		list = append(list, object)
+	}
+	if p.HasMore && len(list) == 0 {
+		return nil, false, incomplete("a page of %s leads nowhere", path)
+	}
+	return list, p.HasMore, nil
 }
 
 // decoded decodes a list and ends it with the first error.

@@ -243,7 +243,7 @@ func TestStripeMock(t *testing.T) {
 			t.Errorf("subscription %+v, %v", subscription, err)
 		}
 	}
-	for ev, err := range client.Events(ctx, unix(t0)) {
+	for ev, err := range client.Events(ctx, EventQuery{}) {
 		if ev.ID == "" || err != nil {
 			t.Errorf("event %+v, %v", ev, err)
 		}
