@@ -60,7 +60,7 @@ func TestTheBudgetOfThirtyDays(t *testing.T) {
 	t.Parallel()
 	const (
 		watch   = 30 * 24
-		compare = 30 * (10 + 12) // pages of a hundred customers, and subscriptions, each night
+		compare = 30 * (10 + 12 + 10) // pages of customers, subscriptions and events of the day, each night
 	)
 	for _, row := range []struct {
 		name    string

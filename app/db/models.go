@@ -103,6 +103,26 @@ type Audit struct {
 	Hash      []byte
 }
 
+type Backfill struct {
+	ID         int64
+	Reason     string
+	State      string
+	Cursor     string
+	Error      string
+	StartedAt  Time
+	UpdatedAt  Time
+	FinishedAt Time
+}
+
+type BackfillItem struct {
+	BackfillID int64
+	Kind       string
+	ID         string
+	Customer   string
+	DoneAt     Time
+	Error      string
+}
+
 type Charge struct {
 	ID             string
 	StripeCustomer string
@@ -213,6 +233,14 @@ type Dispute struct {
 	Currency       string
 	EvidenceDueAt  Time
 	CreatedAt      Time
+}
+
+type EndpointCheck struct {
+	ID       int64
+	Known    bool
+	Reason   string
+	Problems string
+	AsOfAt   Time
 }
 
 type Erased struct {
@@ -457,6 +485,12 @@ type StripeCustomer struct {
 	CreatedAt   Time
 }
 
+type StripeRead struct {
+	Day     string
+	Purpose string
+	N       int64
+}
+
 type Subscription struct {
 	ID                 string
 	StripeCustomer     string
@@ -479,6 +513,22 @@ type Subscription struct {
 	PauseBehavior      string
 	PauseResumesAt     Time
 	CreatedAt          Time
+}
+
+type Sweep struct {
+	ID          int64
+	State       string
+	Undelivered bool
+	SinceAt     Time
+	MarkAt      Time
+	GapAt       Time
+	Listed      int64
+	Found       int64
+	Missing     int64
+	LateMs      int64
+	Error       string
+	StartedAt   Time
+	FinishedAt  Time
 }
 
 type Task struct {

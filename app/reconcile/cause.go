@@ -257,7 +257,7 @@ func (c *comparison) readEvents(ctx context.Context) *eventIndex {
 		since = last.StartedAt.Add(-time.Hour)
 	}
 	n := 0
-	for e, err := range c.Stripe.Events(ctx, since) {
+	for e, err := range c.Stripe.Events(ctx, stripe.EventQuery{Since: since}) {
 		if err != nil {
 			index.failed = true
 			return index

@@ -40,6 +40,67 @@ CREATE INDEX events_of_nobody ON events (invoice) WHERE customer = '' AND ignore
 CREATE INDEX events_received ON events (received_at, type);
 CREATE INDEX events_ignored ON events (received_at) WHERE ignored <> '';
 
+-- What each look at Stripe's list of events found. The newest complete one says how far the events are known.
+CREATE TABLE sweeps (
+  id          INTEGER PRIMARY KEY,
+  state       TEXT    NOT NULL CHECK (state IN ('complete', 'incomplete')),
+  undelivered INTEGER NOT NULL,                 -- it asked for what Stripe could not deliver as well
+  since_at    INTEGER NOT NULL,                 -- Stripe's clock, as mark_at
+  mark_at     INTEGER NOT NULL,                 -- creation of the newest event listed; 0: there was none yet
+  gap_at      INTEGER NOT NULL DEFAULT 0,       -- the complete one before it, if Stripe's list no longer reaches back so far
+  listed      INTEGER NOT NULL,
+  found       INTEGER NOT NULL,                 -- how many of them were not here
+  missing     INTEGER NOT NULL,                 -- how many of those a webhook should have brought by then
+  late_ms     INTEGER NOT NULL,                 -- how old the oldest of those was
+  error       TEXT    NOT NULL DEFAULT '',
+  started_at  INTEGER NOT NULL,
+  finished_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX sweeps_missing ON sweeps (started_at) WHERE missing > 0;
+CREATE INDEX sweeps_complete ON sweeps (undelivered, id) WHERE state = 'complete';
+
+-- How often Stripe was asked, by UTC day and what for.
+CREATE TABLE stripe_reads (
+  day     TEXT    NOT NULL,
+  purpose TEXT    NOT NULL,
+  n       INTEGER NOT NULL,
+  PRIMARY KEY (day, purpose)
+) STRICT, WITHOUT ROWID;
+
+-- What Stripe last said of our webhook endpoint. One row.
+CREATE TABLE endpoint_checks (
+  id       INTEGER PRIMARY KEY CHECK (id = 1),
+  known    INTEGER NOT NULL,                    -- 0: it could not be read, see reason
+  reason   TEXT    NOT NULL,
+  problems TEXT    NOT NULL CHECK (json_valid(problems)),
+  as_of_at INTEGER NOT NULL
+) STRICT;
+
+-- Readings of everything Stripe has, from the first page to the last record. They go on after a restart.
+CREATE TABLE backfills (
+  id          INTEGER PRIMARY KEY,
+  reason      TEXT    NOT NULL,
+  state       TEXT    NOT NULL CHECK (state IN ('customers', 'subscriptions', 'deleted', 'records', 'complete', 'incomplete')),
+  cursor      TEXT    NOT NULL DEFAULT '',      -- the last id of the list that is being read
+  error       TEXT    NOT NULL DEFAULT '',      -- of the last attempt
+  started_at  INTEGER NOT NULL,
+  updated_at  INTEGER NOT NULL,
+  finished_at INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE UNIQUE INDEX backfills_open ON backfills ((1)) WHERE finished_at = 0;
+
+-- What Stripe listed for a backfill: what must be stored here at its end.
+CREATE TABLE backfill_items (
+  backfill_id INTEGER NOT NULL REFERENCES backfills (id),
+  kind        TEXT    NOT NULL CHECK (kind IN ('customer', 'subscription')),
+  id          TEXT    NOT NULL,
+  customer    TEXT    NOT NULL,
+  done_at     INTEGER NOT NULL DEFAULT 0,       -- of customers: read and written
+  error       TEXT    NOT NULL DEFAULT '',      -- why it could not be
+  PRIMARY KEY (backfill_id, kind, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX backfill_open_items ON backfill_items (backfill_id, id) WHERE kind = 'customer' AND done_at = 0;
+
 -- Work to do, and work done. The words are River's.
 CREATE TABLE jobs (
   id           INTEGER PRIMARY KEY,
