@@ -5,49 +5,87 @@ import "slices"
 // Permission is one kind of thing to do on the pages. A role is a set of them; a route names the one it needs.
 type Permission string
 
-// The permissions, and what each of them opens.
+// The permissions. What each of them opens is in the table below.
 const (
-	Look           Permission = "look"            // customers, tickets, contacts, events, jobs, reports
-	WorkTickets    Permission = "work-tickets"    // open, answer, move, assign, close
-	SyncCustomers  Permission = "sync-customers"  // read Stripe again
-	ReadPayments   Permission = "read-payments"   // payment methods, payloads of events, mails in the outbox
-	ReadAudit      Permission = "read-audit"      // who did what
-	SendInvoices   Permission = "send-invoices"   // mail a receipt or invoice again
-	Refund         Permission = "refund"          // give money back
-	Subscribe      Permission = "subscribe"       // change plan, cancel, pause and resume, collect an open invoice
-	Approve        Permission = "approve"         // be the second person of somebody else's money action
-	MergeCustomers Permission = "merge-customers" // join two records, and take them apart again
-	RetryJobs      Permission = "retry-jobs"      // run or discard jobs that gave up
-	ReplayEvents   Permission = "replay-events"   // work on a stored event again
-	Compare        Permission = "compare"         // start a comparison
-	Repair         Permission = "repair"          // confirm or dismiss what a comparison proposes
-	SilenceAlerts  Permission = "silence-alerts"  // acknowledge
-	Export         Permission = "export"          // one person's data out
-	ExportAll      Permission = "export-all"      // lists out
-	Erase          Permission = "erase"           // a person's data gone
-	ManagePeople   Permission = "manage-people"   // who may sign in, in which role
-	ManageSettings Permission = "manage-settings" // modes of connectors, alert tests, what is configured
+	Look           Permission = "look"
+	WorkTickets    Permission = "work-tickets"
+	SyncCustomers  Permission = "sync-customers"
+	SendInvoices   Permission = "send-invoices"
+	SilenceAlerts  Permission = "silence-alerts"
+	ReadPayments   Permission = "read-payments"
+	ReadAudit      Permission = "read-audit"
+	Refund         Permission = "refund"
+	Subscribe      Permission = "subscribe"
+	Approve        Permission = "approve"
+	MergeCustomers Permission = "merge-customers"
+	RetryJobs      Permission = "retry-jobs"
+	ReplayEvents   Permission = "replay-events"
+	Compare        Permission = "compare"
+	Repair         Permission = "repair"
+	Export         Permission = "export"
+	ExportAll      Permission = "export-all"
+	Erase          Permission = "erase"
+	ManagePeople   Permission = "manage-people"
+	ManageSettings Permission = "manage-settings"
 )
 
-// supportMay and what finance may besides it. Owners may do everything.
-var (
-	supportMay = []Permission{Look, WorkTickets, SyncCustomers, SendInvoices, SilenceAlerts}
-	financeMay = []Permission{ReadPayments, ReadAudit, Refund, Subscribe, Approve, MergeCustomers, RetryJobs, ReplayEvents, Compare, Repair, Export}
-	ownerMay   = []Permission{ExportAll, Erase, ManagePeople, ManageSettings}
-)
+// permissions are all of them, with the least role that has each: the roles are steps, and each may what the
+// one below may.
+var permissions = [...]struct {
+	Permission
+	least Role
+	words string
+}{
+	{Look, Support, "See customers, tickets, contacts, events, jobs and reports"},
+	{WorkTickets, Support, "Open, answer, assign, move and close tickets"},
+	{SyncCustomers, Support, "Read a customer from Stripe again"},
+	{SendInvoices, Support, "Mail a receipt or an invoice again"},
+	{SilenceAlerts, Support, "Acknowledge alerts"},
+	{ReadPayments, Finance, "Read what Stripe sent, payment methods, and mails in the outbox"},
+	{ReadAudit, Finance, "Read who did what"},
+	{Refund, Finance, "Give money back"},
+	{Subscribe, Finance, "Change, cancel, pause and resume subscriptions, and collect open invoices"},
+	{Approve, Finance, "Be the second person of somebody else's money action"},
+	{MergeCustomers, Finance, "Join two customers, and take them apart again"},
+	{RetryJobs, Finance, "Run or discard jobs that gave up"},
+	{ReplayEvents, Finance, "Work on a stored event again"},
+	{Compare, Finance, "Start a comparison of all systems"},
+	{Repair, Finance, "Confirm or dismiss what a comparison proposes"},
+	{Export, Finance, "Take one person's data out"},
+	{ExportAll, Owner, "Take lists of customers and of the activity out"},
+	{Erase, Owner, "Erase a person's data"},
+	{ManagePeople, Owner, "Say who may sign in and in which role, and end API keys"},
+	{ManageSettings, Owner, "See what is configured, switch connectors, test alerts"},
+}
 
 // Permissions are all of them, those of every role first.
-func Permissions() []Permission { return slices.Concat(supportMay, financeMay, ownerMay) }
+func Permissions() []Permission {
+	var all []Permission
+	for _, p := range permissions {
+		all = append(all, p.Permission)
+	}
+	return all
+}
 
-// May says whether a role has a permission. An unknown role, or none, may nothing.
+// Words say what a permission is for; "" for what is none.
+func (p Permission) Words() string {
+	for _, known := range permissions {
+		if known.Permission == p {
+			return known.words
+		}
+	}
+	return ""
+}
+
+// May says whether a role has a permission. An unknown role, or none, may nothing, and what is no permission
+// nobody may.
 func (r Role) May(p Permission) bool {
-	switch r {
-	case Support:
-		return slices.Contains(supportMay, p)
-	case Finance:
-		return slices.Contains(supportMay, p) || slices.Contains(financeMay, p)
-	case Owner:
-		return slices.Contains(Permissions(), p)
+	for _, known := range permissions {
+		if known.Permission == p {
+			// The most powerful role comes first.
+			mine := slices.Index(Roles(), r)
+			return mine >= 0 && mine <= slices.Index(Roles(), known.least)
+		}
 	}
 	return false
 }

@@ -71,5 +71,6 @@ func (s *Server) adminRoutes() []Route {
 		s.programRoutes(),
 		s.exportRoutes(),
 		s.alertRoutes(),
+		s.roleRoutes(),
 	)
 }

@@ -181,3 +181,12 @@ func (a *adminTest) exec(statements ...string) {
 		check(a.t, err)
 	}
 }
+
+// queryRow reads a row of the file beside the program.
+func (a *adminTest) queryRow(text string, into ...any) {
+	a.t.Helper()
+	raw, err := sql.Open("sqlite", a.DB.Path())
+	check(a.t, err)
+	defer raw.Close()
+	check(a.t, raw.QueryRowContext(a.t.Context(), text).Scan(into...))
+}

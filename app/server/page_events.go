@@ -117,7 +117,7 @@ type eventPageData struct {
 	Event      db.Event
 	DelayWords string
 	Who        link
-	Payload    string
+	Payload    string // it holds payment details: "" for who may not read them
 	Jobs       []jobRow
 	Lines      []db.Timeline
 	Replays    string // what a replay does; "" if nothing follows from the event
@@ -133,7 +133,10 @@ func (s *Server) eventPage(w http.ResponseWriter, r *http.Request) error {
 		return found(err, "no event with this id was received here")
 	}
 	d := eventPageData{page: s.page(w, r, mail.Line(e.Type, maxName)), Event: e, DelayWords: delayWords(delay(e.CreatedAt, e.ReceivedAt)),
-		Payload: indentJSON(e.Payload, maxPayload), MayAct: userOf(r).Role.May(auth.ReplayEvents), Finished: time.Since(e.ReceivedAt.Time) > 7*24*time.Hour}
+		MayAct: userOf(r).Role.May(auth.ReplayEvents), Finished: time.Since(e.ReceivedAt.Time) > 7*24*time.Hour}
+	if userOf(r).Role.May(auth.ReadPayments) {
+		d.Payload = indentJSON(e.Payload, maxPayload)
+	}
 	if job := replayOf(e); job != nil {
 		d.Replays = kindOf(job.Kind()).Does
 	}

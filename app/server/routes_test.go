@@ -76,6 +76,8 @@ func TestATableWithAHoleIsRefused(t *testing.T) {
 		{"whole", []Route{{"GET", "/a", Public, fine}, {"POST", "/a", APIKey, fine}}, true},
 		{"nobody said who may ask", []Route{{Method: "GET", Path: "/a", Handler: fine}}, false},
 		{"an access that is none", []Route{{"GET", "/a", "anybody", fine}}, false},
+		{"a permission that is none", []Route{{"GET", "/a", may("fly"), fine}}, false},
+		{"a role, which is no permission", []Route{{"GET", "/a", may("owner"), fine}}, false},
 		{"no method", []Route{{"", "/a", Public, fine}}, false},
 		{"no handler", []Route{{"GET", "/a", Public, nil}}, false},
 		{"twice", []Route{{"GET", "/a", Public, fine}, {"GET", "/a", APIKey, fine}}, false},

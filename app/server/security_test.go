@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"bursar/app/auth"
 )
@@ -70,7 +71,12 @@ func TestNoGETChangesAnything(t *testing.T) {
 	}
 	link, err := auth.AddUser(t.Context(), a.DB, "eve@example.com", auth.Support, a.URL)
 	check(t, err)
+	key, err := auth.AddAPIKey(t.Context(), a.DB, "shop", auth.ScopeWrite, time.Time{})
+	check(t, err)
+	_, err = auth.CheckAPIKey(t.Context(), a.DB, key) // its first use in an hour is written down
+	check(t, err)
 	before := a.contents()
+	a.crawlAsProgram(key)
 	for _, role := range append(auth.Roles(), "") {
 		todo := []string{"/admin", strings.TrimPrefix(link, a.URL)}
 		for _, route := range a.routes {
@@ -102,6 +108,23 @@ func TestNoGETChangesAnything(t *testing.T) {
 	for name, sum := range before {
 		if after[name] != sum {
 			t.Errorf("the table %s changed", name)
+		}
+	}
+}
+
+// crawlAsProgram asks for what a program may read, there or not.
+func (a *adminTest) crawlAsProgram(key string) {
+	a.t.Helper()
+	for _, route := range a.routes {
+		if route.Method != "GET" || route.Access != APIKey && route.Access != LoopbackOrAPIKey {
+			continue
+		}
+		path := strings.NewReplacer("{user_id}", "u1", "{session_id}", "cs_test_1").Replace(route.Path)
+		for _, query := range []string{"", "?email=ada@example.com", "?stripe_customer=cus_1", "?user_id=u1"} {
+			res, body := send(a.t, request(a.t, "GET", a.url+path+query, "", "Authorization", "Bearer "+key))
+			if res.StatusCode >= 500 || res.StatusCode == 401 {
+				a.t.Errorf("GET %s by a program: %d %s", path+query, res.StatusCode, body)
+			}
 		}
 	}
 }
