@@ -74,7 +74,7 @@ func TestPasskeyAppAndRecoveryCodeInARealBrowser(t *testing.T) {
 		t.Fatalf("the recovery codes are %q", codes)
 	}
 	w.press("main a.button.primary")
-	w.expect("the account", "10 left", "Nobody signs in as you with your password alone")
+	w.expect("the account", "You have 10 left", "Nobody signs in as you with your password alone")
 
 	w.press(".who form button")
 	w.answer(`form[data-passkey] button`, "Today")

@@ -4,11 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
-	_ "embed"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -35,9 +33,6 @@ const (
 	hashesAtOnce = 2
 	hashPatience = 5 * time.Second
 )
-
-//go:embed common.txt
-var commonPasswords string
 
 // dummyHash is what an unknown user's password is compared with: nobody knows one that fits.
 const dummyHash = "$argon2id$v=19$m=19456,t=2,p=1$cm9vbSBmb3Igbm9ib2R5IQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -119,15 +114,14 @@ func (g *Gate) HashPassword(ctx context.Context, email, password string) (string
 
 // checkPassword follows NIST SP 800-63B, 3.1.1.2: length counts, not the kinds of characters.
 func checkPassword(email, password string) error {
-	plain := strings.ToLower(password)
 	switch {
 	case utf8.RuneCountInString(password) < minPassword:
 		return fmt.Errorf("the password is %w: use at least %d characters; a few words in a row are fine", ErrInvalid, minPassword)
 	case len(password) > maxPassword:
 		return fmt.Errorf("the password is %w: it is longer than %d bytes", ErrInvalid, maxPassword)
-	case plain == strings.ToLower(email):
+	case strings.EqualFold(password, email):
 		return fmt.Errorf("the password is %w: it is the e-mail address", ErrInvalid)
-	case slices.Contains(strings.Fields(commonPasswords), plain):
+	case isCommon(password, email):
 		return fmt.Errorf("the password is %w: it is one of the first that anybody would try", ErrInvalid)
 	}
 	return nil

@@ -62,6 +62,35 @@ func TestWhatNeedsAFreshProof(t *testing.T) {
 	}
 }
 
+func TestWhichRoutesNeedAFreshProof(t *testing.T) {
+	t.Parallel()
+	a := newAdmin(t)
+	a.giveSecondFactor()
+	a.stale()
+	// What lets people in, or changes what they sign in with. What only keeps somebody out is quick.
+	fresh := []string{"POST /admin/people", "POST /admin/people/{id}/role", "POST /admin/people/{id}/enable",
+		"GET /admin/people/{id}/factors", "POST /admin/people/{id}/factors",
+		"GET /admin/account/app", "POST /admin/account/app", "GET /admin/account/app/remove", "POST /admin/account/app/remove",
+		"GET /admin/account/passkeys/new", "POST /admin/account/passkeys/options", "POST /admin/account/passkeys",
+		"GET /admin/account/passkeys/{id}/remove", "POST /admin/account/passkeys/{id}/remove",
+		"GET /admin/account/codes", "POST /admin/account/codes"}
+	for _, route := range fresh {
+		method, path, _ := strings.Cut(route, " ")
+		r := formRequest(t, a.url+strings.ReplaceAll(path, "{id}", "1"), url.Values{"role": {"support"}, "email": {"eve@example.com"}})
+		r.Method = method
+		res, body := a.do(a.browsers[auth.Owner], r)
+		switch toConfirm := strings.HasPrefix(res.Header.Get("Location"), "/admin/confirm?next="); {
+		case method == "GET" && toConfirm:
+		case method == "POST" && res.StatusCode == http.StatusUnauthorized && strings.Contains(body, "Confirm that it is you"):
+		default:
+			t.Errorf("31: %s: %d to %s", route, res.StatusCode, res.Header.Get("Location"))
+		}
+	}
+	if _, err := a.DB.Read().UserByEmail(t.Context(), "eve@example.com"); err == nil {
+		t.Error("31: somebody was invited all the same")
+	}
+}
+
 func TestConfirming(t *testing.T) {
 	t.Parallel()
 	a := newAdmin(t)

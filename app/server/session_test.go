@@ -26,6 +26,7 @@ func TestEveryPageLetsInWhomItShould(t *testing.T) {
 	for _, role := range auth.Roles() {
 		users[role] = a.addUser("another-"+string(role)+"@example.com", role)
 	}
+	a.giveSecondFactor() // without which nobody moves money
 	asked := 0
 	for _, route := range a.routes {
 		if !route.Access.ofPeople() {
