@@ -343,16 +343,22 @@ CREATE TABLE timeline (
 ) STRICT;
 CREATE INDEX timeline_customer ON timeline (customer_id, id);
 
--- The built-in CRM.
+-- The built-in CRM. With another CRM it is what stands there, as it was read or written last.
 CREATE TABLE contacts (
   id           INTEGER PRIMARY KEY,
   customer_id  INTEGER NOT NULL UNIQUE REFERENCES customers (id),
   name         TEXT    NOT NULL,
   email        TEXT    NOT NULL,
+  user_id      TEXT    NOT NULL DEFAULT '',           -- in the company's own product
+  stripe_ids   TEXT    NOT NULL DEFAULT '',           -- cus_…, separated by commas
   lifecycle    TEXT    NOT NULL,
   plan         TEXT    NOT NULL,
   status       TEXT    NOT NULL,
+  access       TEXT    NOT NULL DEFAULT '',
+  mrr          TEXT    NOT NULL DEFAULT '',           -- a month, like 49 or 8.25; '' pays nothing regularly
+  currency     TEXT    NOT NULL DEFAULT '',           -- of mrr, like USD
   last_paid_at INTEGER NOT NULL,
+  next_invoice_at INTEGER NOT NULL DEFAULT 0,
   created_at   INTEGER NOT NULL,
   updated_at   INTEGER NOT NULL
 ) STRICT;
@@ -376,7 +382,7 @@ CREATE TABLE notes (
 ) STRICT;
 CREATE INDEX notes_customer ON notes (customer_id);
 
--- The built-in support desk.
+-- The built-in support desk. With another desk these are the tickets that are kept in step with it.
 CREATE TABLE tickets (
   id          INTEGER PRIMARY KEY,
   customer_id INTEGER REFERENCES customers (id),      -- NULL: somebody Bursar does not know yet
@@ -401,6 +407,68 @@ CREATE TABLE messages (
   created_at INTEGER NOT NULL,
   UNIQUE (ticket_id, key)
 ) STRICT;
+
+-- Systems of other companies, like crm:hubspot, and what Bursar may do there.
+CREATE TABLE connectors (
+  system      TEXT    NOT NULL PRIMARY KEY,           -- what it is for, and whose it is
+  mode        TEXT    NOT NULL CHECK (mode IN ('off', 'observe', 'live')),
+  held_at     INTEGER NOT NULL DEFAULT 0,             -- too much failed: nothing is sent until a probe succeeds
+  held_reason TEXT    NOT NULL DEFAULT '',
+  cursor      TEXT    NOT NULL DEFAULT '',            -- how far its changes were read
+  checked_at  INTEGER NOT NULL DEFAULT 0,             -- when it last said that all is well
+  problem     TEXT    NOT NULL DEFAULT '',            -- what the check before found missing
+  updated_at  INTEGER NOT NULL                        -- of the mode
+) STRICT, WITHOUT ROWID;
+
+-- What is ours over there: a row for each contact, task, note, ticket and message, made before the call that
+-- creates it. The key is the same on every try, so that one thing is created once.
+CREATE TABLE external_refs (
+  system      TEXT    NOT NULL,                       -- of connectors
+  kind        TEXT    NOT NULL CHECK (kind IN ('contact', 'task', 'note', 'ticket', 'message')),
+  key         TEXT    NOT NULL,
+  customer_id INTEGER NOT NULL,                       -- 0: nobody known. It may have been joined with another since
+  remote_id   TEXT    NOT NULL DEFAULT '',
+  state       TEXT    NOT NULL CHECK (state IN ('intended', 'linked', 'unknown', 'observed', 'skipped', 'asking')),
+  hash        TEXT    NOT NULL DEFAULT '',            -- of what was written last
+  problem     TEXT    NOT NULL DEFAULT '',            -- why it is not written, for people
+  tried_at    INTEGER NOT NULL DEFAULT 0,             -- a create was sent then and what came of it is not known; 0: none
+  linked_at   INTEGER NOT NULL DEFAULT 0,             -- when it was found or created last
+  updated_at  INTEGER NOT NULL,
+  PRIMARY KEY (system, kind, key)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX external_refs_remote ON external_refs (system, kind, remote_id) WHERE remote_id <> '';
+CREATE INDEX external_refs_customer ON external_refs (customer_id);
+CREATE INDEX external_refs_state ON external_refs (system, state) WHERE state <> 'linked';
+
+-- What was written there, or would be: field by field, the old and the new.
+CREATE TABLE external_writes (
+  id          INTEGER PRIMARY KEY,
+  system      TEXT    NOT NULL,
+  kind        TEXT    NOT NULL,
+  key         TEXT    NOT NULL,
+  customer_id INTEGER NOT NULL,
+  observed    INTEGER NOT NULL,                       -- 1: it was not written
+  action      TEXT    NOT NULL CHECK (action IN ('create', 'update')),
+  by_hand     INTEGER NOT NULL,                       -- 1: somebody had changed it there since Bursar wrote it
+  changes     TEXT    NOT NULL CHECK (json_valid(changes)), -- [{field, old, new}]
+  created_at  INTEGER NOT NULL
+) STRICT;
+CREATE INDEX external_writes_system ON external_writes (system, observed, id);
+CREATE INDEX external_writes_customer ON external_writes (customer_id);
+CREATE INDEX external_writes_key ON external_writes (system, kind, key);
+
+-- A ticket as it stands on another company's desk.
+CREATE TABLE desk_tickets (
+  ticket_id   INTEGER NOT NULL PRIMARY KEY REFERENCES tickets (id),
+  system      TEXT    NOT NULL,
+  remote_id   TEXT    NOT NULL,
+  url         TEXT    NOT NULL,
+  status      TEXT    NOT NULL,                       -- in the word of that desk
+  assignee    TEXT    NOT NULL,                       -- '' nobody
+  agreed      TEXT    NOT NULL CHECK (agreed IN ('open', 'closed')), -- what it was on both sides at last
+  as_of_at    INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX desk_tickets_remote ON desk_tickets (system, remote_id);
 
 -- What the reconciler found and did. A run is complete only if every system was read whole.
 CREATE TABLE runs (

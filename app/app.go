@@ -13,12 +13,14 @@ import (
 	"bursar/app/alert"
 	"bursar/app/auth"
 	"bursar/app/billing"
+	"bursar/app/connect"
 	"bursar/app/crm"
 	"bursar/app/db"
 	"bursar/app/mail"
 	"bursar/app/money"
 	"bursar/app/queue"
 	"bursar/app/reconcile"
+	"bursar/app/remote"
 	"bursar/app/server"
 	"bursar/app/stripe"
 	"bursar/app/support"
@@ -35,7 +37,8 @@ type App struct {
 	CRM        crm.CRM
 	Desk       support.Desk
 	Reconciler *reconcile.Reconciler
-	Demo       *server.Demo // the panel of bursar demo, nil elsewhere
+	Connectors []*connect.Keeper // systems of other companies
+	Demo       *server.Demo      // the panel of bursar demo, nil elsewhere
 	Alerts     *alert.Watch
 	Log        *slog.Logger
 
@@ -75,8 +78,43 @@ func open(ctx context.Context, c Config, files fs.FS, log *slog.Logger) (*App, e
 	}
 	worker := queue.NewWorker(d, log)
 	worker.Redact = c.Redact
-	return &App{Config: c, Files: files, DB: d, Log: log, Worker: worker, CRM: crm.Builtin{DB: d},
-		Desk: support.Builtin{DB: d}, templates: templates}, nil
+	a := &App{Config: c, Files: files, DB: d, Log: log, Worker: worker, CRM: crm.Builtin{DB: d},
+		Desk: support.Builtin{DB: d}, templates: templates}
+	if err := a.connect(ctx); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return a, nil
+}
+
+// connect puts other companies' systems in the place of the built-in ones.
+func (a *App) connect(ctx context.Context) error {
+	c := a.Config
+	web := remote.NewClient(remote.Options{Allow: c.AllowInternal})
+	contacts := ""
+	if c.CRM != nil {
+		k, err := c.CRM.Connect(ctx, a.DB, connect.AreaCRM, web, c.CRMFields)
+		if err != nil {
+			return err
+		}
+		contacts, a.Connectors = k.System, append(a.Connectors, k)
+		if a.CRM, err = connect.NewCRM(ctx, k, c.URL); err != nil {
+			return err
+		}
+	}
+	if c.Desk != nil {
+		k, err := c.Desk.Connect(ctx, a.DB, connect.AreaDesk, web, nil)
+		if err != nil {
+			return err
+		}
+		desk, err := connect.NewDesk(ctx, k, contacts)
+		if err != nil {
+			return err
+		}
+		desk.Handle(a.Worker)
+		a.Desk, a.Connectors = desk, append(a.Connectors, k)
+	}
+	connect.HandleFollow(a.Worker, a.Connectors, a.Desk)
+	return nil
 }
 
 // join makes the parts that need others, and says what does each job.
@@ -93,7 +131,7 @@ func (a *App) join() {
 	}
 	a.Reconciler = &reconcile.Reconciler{DB: a.DB, Stripe: readsFor(client, billing.ForCompare), CRM: a.CRM, Desk: a.Desk, Templates: a.templates,
 		To: c.ReportTo, Send: c.SMTP != nil && len(c.ReportTo) > 0, URL: c.URL, Location: c.Location,
-		Billing: a.Billing, Cap: c.RepairCap}
+		Billing: a.Billing, Cap: c.RepairCap, Policies: a.policies()}
 
 	a.Billing.Handle(a.Worker)
 	a.Money.Handle(a.Worker)
@@ -108,6 +146,14 @@ func (a *App) join() {
 		sender := &mail.Sender{DB: a.DB, SMTP: *c.SMTP, Redact: c.Redact, Open: a.openSecret}
 		queue.Handle(a.Worker, queue.Options{System: "mail"}, sender.Send)
 	}
+}
+
+// policies of the contacts' fields: in the built-in CRM nobody else writes.
+func (a *App) policies() crm.Policies {
+	if a.Config.CRM == nil {
+		return nil
+	}
+	return a.Config.CRMFields
 }
 
 // secretKey is the key of the secrets that must be read again: of the environment, or of a file beside the
@@ -151,6 +197,8 @@ func (a *App) schedules() []queue.Schedule {
 			Job: func(r queue.Run) queue.Args { return reconcile.Reconcile{Day: r.Day, Late: r.Late} }},
 		{Name: "prune", Spec: "20 4 * * *", Location: a.Config.Location,
 			Job: func(queue.Run) queue.Args { return queue.Prune{} }},
+		{Name: "follow", Every: time.Minute, Location: a.Config.Location,
+			Job: func(queue.Run) queue.Args { return connect.Follow{} }},
 		{Name: "sweep", Every: billing.SweepBeat, Location: a.Config.Location, Due: a.Billing.SweepDue,
 			Job: func(queue.Run) queue.Args { return billing.Sweep{} }},
 		{Name: "watch", Every: billing.SweepBeat, Location: a.Config.Location, Due: a.Billing.WatchDue,

@@ -12,6 +12,8 @@ import (
 	_ "time/tzdata" // BURSAR_TIMEZONE works in a container without zone files
 
 	"bursar/app/auth"
+	"bursar/app/connect"
+	"bursar/app/crm"
 	"bursar/app/mail"
 	"bursar/app/money"
 	"bursar/app/queue"
@@ -36,14 +38,17 @@ type Config struct {
 	SMTP           *mail.SMTP        // nil: mail stays in the outbox
 	ReportTo       []string
 	ReportAt       string
-	RepairCap      int            // repairs that take something away, in one run that was asked to repair all
-	AlertsTo       []string       // who gets the alerts; those of the report if nobody else is named
-	SlackURL       string         // incoming webhook, a secret; "" for no Slack
-	HeartbeatURL   string         // dead-man's switch, a secret; "" for none
-	Proxies        []netip.Prefix // in front of us, whose X-Forwarded-For is believed
-	SecretKey      string         // base64; "" is the key file beside the database
-	PasswordReset  bool           // by mail
-	AllowInternal  []string       // host:port that may be called though it is inside, for remote.Options
+	RepairCap      int               // repairs that take something away, in one run that was asked to repair all
+	AlertsTo       []string          // who gets the alerts; those of the report if nobody else is named
+	SlackURL       string            // incoming webhook, a secret; "" for no Slack
+	HeartbeatURL   string            // dead-man's switch, a secret; "" for none
+	Proxies        []netip.Prefix    // in front of us, whose X-Forwarded-For is believed
+	SecretKey      string            // base64; "" is the key file beside the database
+	PasswordReset  bool              // by mail
+	AllowInternal  []string          // host:port that may be called though it is inside, for remote.Options
+	CRM            *connect.Settings // nil: the built-in one
+	Desk           *connect.Settings // nil: the built-in one
+	CRMFields      crm.Policies      // which fields of a contact are written how, with another CRM
 	Settings       []server.Setting
 	Redact         redact.Redactor // knows the secrets among the settings
 }
@@ -125,18 +130,26 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 	}
 	c.PasswordReset, err = parseReset(or("BURSAR_PASSWORD_RESET", ""), c.SMTP != nil)
 	check("BURSAR_PASSWORD_RESET", err)
-	return c, errors.Join(append(wrong, onlyBuiltin(or)...)...)
+	c.CRM, err = vendorOf(getenv, or("BURSAR_CRM", "builtin"), false)
+	check("BURSAR_CRM", err)
+	c.Desk, err = vendorOf(getenv, or("BURSAR_DESK", "builtin"), true)
+	check("BURSAR_DESK", err)
+	c.CRMFields, err = crm.ParsePolicies(or("BURSAR_CRM_FIELDS", ""))
+	check("BURSAR_CRM_FIELDS", err)
+	return c, errors.Join(wrong...)
 }
 
-// onlyBuiltin refuses names of systems that this version cannot talk to, instead of quietly using the
-// built-in ones.
-func onlyBuiltin(or func(name, otherwise string) string) (wrong []error) {
-	for _, name := range []string{"BURSAR_CRM", "BURSAR_DESK"} {
-		if v := or(name, "builtin"); v != "builtin" {
-			wrong = append(wrong, fmt.Errorf("%s: this version knows builtin only, not %q", name, v))
-		}
+// vendorOf reads the settings of the vendor with a name; nil for the built-in one.
+func vendorOf(getenv func(string) string, name string, desk bool) (*connect.Settings, error) {
+	if name == "builtin" {
+		return nil, nil
 	}
-	return wrong
+	v, err := connect.ByName(name, desk)
+	if err != nil {
+		return nil, err
+	}
+	s, err := v.Load(getenv, checkURL)
+	return &s, err
 }
 
 // parseReset refuses a reset that nobody would get.

@@ -1,20 +1,25 @@
 package app
 
 import (
+	"slices"
 	"strings"
 
+	"bursar/app/connect"
 	"bursar/app/money"
 	"bursar/app/redact"
 	"bursar/app/server"
 	"bursar/app/stripe"
 )
 
-// known are all settings, for the page that shows them. LoadConfig reads them.
-var known = [...]struct {
+// setting is a setting as the page shows it.
+type setting struct {
 	name, otherwise string
 	secret          bool
 	help            string // what it does or, where it is not set, would bring
-}{
+}
+
+// known are all settings but those of the vendors, for the page that shows them. LoadConfig reads them.
+var known = [...]setting{
 	{"STRIPE_WEBHOOK_SECRET", "", true, "Stripe signs events with it. One, or the current and the previous."},
 	{"STRIPE_API_KEY", "", true, "A restricted read key: Bursar asks Stripe itself, and compares everybody each night."},
 	{"STRIPE_ACTIONS_KEY", "", true, "A restricted write key: refunds, cancellations and changes of plan from the pages. Nothing else uses it."},
@@ -28,6 +33,9 @@ var known = [...]struct {
 	{"BURSAR_ALLOW_INTERNAL", "", false, "Which host:port inside your network Bursar may call, separated by commas. Others are refused."},
 	{"BURSAR_SECRET_KEY", "a file beside the database", true, "Seals the secrets of authenticator apps. 32 bytes in base64: openssl rand -base64 32."},
 	{"BURSAR_PASSWORD_RESET", "off", false, "mail: whoever forgot a password gets a link by mail. Needs a mail server."},
+	{"BURSAR_CRM", "builtin", false, "Where the contacts live: builtin, or a CRM named in docs/connectors.md."},
+	{"BURSAR_DESK", "builtin", false, "Where the tickets live: builtin, or a desk named in docs/connectors.md."},
+	{"BURSAR_CRM_FIELDS", "name=fill,email=fill", false, "Fields of contacts that people write too: overwrite, fill where empty, never."},
 	{"BURSAR_TIMEZONE", "UTC", false, "The company's time zone."},
 	{"BURSAR_REPORT_AT", "0 7 * * *", false, "When the morning report comes."},
 	{"BURSAR_REPORT_TO", "", false, "Who gets it. Without it the report stays in the outbox."},
@@ -39,10 +47,28 @@ var known = [...]struct {
 	{"BURSAR_MAIL_FROM", "", false, "The sender of the mails."},
 }
 
+// vendorSettings are those of the vendors that are chosen.
+func vendorSettings(getenv func(string) string) (list []setting) {
+	for _, v := range connect.Vendors() {
+		if v.Name != strings.TrimSpace(getenv("BURSAR_CRM")) && v.Name != strings.TrimSpace(getenv("BURSAR_DESK")) {
+			continue
+		}
+		list = append(list, setting{v.Setting(connect.TokenSuffix), "", true, "How " + v.Label + " lets Bursar in: " + v.Token + "."},
+			setting{v.Setting(connect.BaseSuffix), v.Base, false, "Address of its API."})
+		if v.Verify != nil {
+			list = append(list, setting{v.Setting(connect.SecretSuffix), "", true, "What " + v.Label + " signs its webhooks with. Without it tickets are asked for every minute."})
+		}
+		for _, o := range v.Options {
+			list = append(list, setting{v.Setting(o.Suffix), o.Otherwise, o.Secret, o.Help})
+		}
+	}
+	return list
+}
+
 // describeSettings says what is set and where it comes from. Of a secret it shows the last four characters.
 func describeSettings(getenv func(string) string) []server.Setting {
 	var list []server.Setting
-	for _, k := range known {
+	for _, k := range slices.Concat(known[:], vendorSettings(getenv)) {
 		s := server.Setting{Name: k.name, Value: strings.TrimSpace(getenv(k.name)), From: "environment", Help: k.help}
 		switch {
 		case s.Value == "":
@@ -58,7 +84,7 @@ func describeSettings(getenv func(string) string) []server.Setting {
 // secretsOf takes the values of the secret settings out of texts, and whatever else looks like a secret.
 func secretsOf(getenv func(string) string) redact.Redactor {
 	var secrets []string
-	for _, k := range known {
+	for _, k := range slices.Concat(known[:], vendorSettings(getenv)) {
 		if value := strings.TrimSpace(getenv(k.name)); k.secret && value != "" {
 			secrets = append(secrets, value)
 			for part := range strings.SplitSeq(value, ",") {

@@ -15,6 +15,7 @@ import (
 // Standing is what the other systems say of a customer.
 type Standing struct {
 	Contact  *crm.Contact // nil: the CRM has none
+	Policies crm.Policies // which of its fields may differ
 	Tickets  []db.Ticket
 	Findings []db.Finding // open ones: what the last check saw, also in Stripe
 }
@@ -46,15 +47,27 @@ func Compare(f customer.Facts, s Standing, now time.Time) []Comparison {
 	if s.Contact != nil {
 		contact = *s.Contact
 	}
+	differs := map[string]bool{}
+	for _, c := range s.Policies.Changes(contact.Fields(), want.Fields()) {
+		differs[c.Field] = true
+	}
+	crmText := func(text string, fields ...string) Cell {
+		return Cell{Text: text, Differs: slices.ContainsFunc(fields, func(field string) bool { return differs[field] })}
+	}
+	mrr := func(c crm.Contact) string { return strings.TrimSpace(c.MRR + " " + c.Currency) }
 	rows := []Comparison{
-		compareText("Status", follows.Status, is.Status, want.Status, contact.Status),
-		compareText("Plan", follows.Plan, is.Plan, want.Plan, contact.Plan),
-		compareText("Name", follows.Name, is.Name, want.Name, contact.Name),
-		compareText("E-mail", follows.Email, is.Email, want.Email, contact.Email),
-		compareText("Access", follows.Access, is.Access, want.Lifecycle, contact.Lifecycle),
+		compareText("Status", follows.Status, is.Status, crmText(contact.Status, crm.FieldStatus)),
+		compareText("Plan", follows.Plan, is.Plan, crmText(contact.Plan, crm.FieldPlan)),
+		compareText("Name", follows.Name, is.Name, crmText(contact.Name, crm.FieldName)),
+		compareText("E-mail", follows.Email, is.Email, crmText(contact.Email, crm.FieldEmail)),
+		compareText("Access", follows.Access, is.Access, crmText(standsFor(contact), crm.FieldLifecycle, crm.FieldAccess)),
 		{What: "Last paid", Stripe: Cell{At: follows.LastPaidAt.Time},
 			Bursar: Cell{At: is.LastPaidAt.Time, Differs: !is.LastPaidAt.Equal(follows.LastPaidAt.Time)},
-			CRM:    Cell{At: contact.LastPaidAt, Differs: !contact.LastPaidAt.Equal(want.LastPaidAt)}},
+			CRM:    Cell{At: contact.LastPaidAt, Differs: differs[crm.FieldLastPaidAt]}},
+		{What: "MRR", Stripe: Cell{Text: mrr(want)}, CRM: crmText(mrr(contact), crm.FieldMRR, crm.FieldCurrency)},
+		{What: "Next invoice", Stripe: Cell{At: want.NextInvoiceAt}, CRM: Cell{At: contact.NextInvoiceAt, Differs: differs[crm.FieldNextInvoiceAt]}},
+		{What: "User", Bursar: Cell{Text: want.UserID}, CRM: crmText(contact.UserID, crm.FieldUserID)},
+		{What: "Stripe customer", Stripe: Cell{Text: want.StripeIDs}, CRM: crmText(contact.StripeIDs, crm.FieldStripeIDs)},
 		compareTickets(f, wanted.Tickets, s.Tickets),
 	}
 	for i := range rows {
@@ -102,9 +115,16 @@ var stripeFindings = map[string][]string{
 	"dispute_differs":      {"Open tickets"},
 }
 
-func compareText(what, follows, is, want, contact string) Comparison {
-	return Comparison{What: what, Stripe: Cell{Text: follows}, Bursar: Cell{Text: is, Differs: is != follows},
-		CRM: Cell{Text: contact, Differs: contact != want}}
+func compareText(what, follows, is string, inCRM Cell) Comparison {
+	return Comparison{What: what, Stripe: Cell{Text: follows}, Bursar: Cell{Text: is, Differs: is != follows}, CRM: inCRM}
+}
+
+// standsFor is what a contact says of the access.
+func standsFor(c crm.Contact) string {
+	if c.Access == "" {
+		return c.Lifecycle
+	}
+	return c.Lifecycle + ", access " + c.Access
 }
 
 // compareTickets compares the causes for a ticket with the tickets on the desk. A ticket that a person

@@ -27,7 +27,7 @@ func agreeing(now time.Time) (customer.Facts, automation.Standing) {
 	}
 	f.Record = f.RecordAt(now)
 	return f, automation.Standing{Contact: &crm.Contact{CustomerID: 7, Name: "Ada", Email: "ada@example.com", Lifecycle: crm.Customer, Plan: "Team",
-		Status: "active", LastPaidAt: paid.Time}}
+		Status: "active", Access: customer.Full, StripeIDs: "cus_1", LastPaidAt: paid.Time}}
 }
 
 // different lists the cells that differ, like "Plan CRM".
@@ -55,7 +55,7 @@ func TestCompare(t *testing.T) {
 	}{
 		{"all agree", func(*customer.Facts, *automation.Standing) {}, nil},
 		{"each field of the contact", func(_ *customer.Facts, s *automation.Standing) { s.Contact = &crm.Contact{CustomerID: 7} },
-			[]string{"Status CRM", "Plan CRM", "Name CRM", "E-mail CRM", "Access CRM", "Last paid CRM"}},
+			[]string{"Status CRM", "Plan CRM", "Name CRM", "E-mail CRM", "Access CRM", "Last paid CRM", "Stripe customer CRM"}},
 		{"no contact", func(_ *customer.Facts, s *automation.Standing) { s.Contact = nil }, []string{"Access CRM"}},
 		{"a contact that no rule wants", func(f *customer.Facts, _ *automation.Standing) {
 			f.Subscriptions, f.Invoices = nil, nil
@@ -68,7 +68,10 @@ func TestCompare(t *testing.T) {
 			[]string{"Plan Bursar", "Access Bursar"}},
 		{"time has passed", func(f *customer.Facts, _ *automation.Standing) {
 			f.Subscriptions[0].CancelAt = db.At(now.Add(-time.Minute))
-		}, []string{"Access Bursar"}},
+		}, []string{"Access Bursar", "Access CRM"}},
+		{"a name that people wrote", func(_ *customer.Facts, s *automation.Standing) {
+			s.Contact.Name, s.Policies = "Countess Ada", crm.Policies{crm.FieldName: crm.Fill}
+		}, nil},
 		{"a ticket is missing", func(f *customer.Facts, _ *automation.Standing) {
 			f.Disputes = []db.Dispute{{ID: "dp_1", Status: "needs_response"}}
 		}, []string{"Open tickets Desk"}},

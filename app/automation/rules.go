@@ -5,6 +5,7 @@ package automation
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"bursar/app/crm"
@@ -15,7 +16,7 @@ import (
 
 // Wanted is what the other systems should show for a customer at a time.
 type Wanted struct {
-	Contact *crm.Contact // nil: nothing was bought yet
+	Contact *crm.Contact // nil: nobody signed up, and nothing was bought
 	Tickets []support.Ticket
 	Tasks   []crm.Task
 	Notes   []crm.Note
@@ -27,7 +28,7 @@ const activationDelay = 2 * time.Minute
 // Want applies the rules to the facts of a customer. It looks at nothing else, so the same facts always
 // want the same, and the reconciler can ask it too.
 func Want(f customer.Facts, now time.Time) Wanted {
-	w := Wanted{Contact: contact(f)}
+	w := Wanted{Contact: contact(f, now)}
 	for _, i := range f.Invoices {
 		if i.Failed {
 			w.Tickets = append(w.Tickets, failedPayment(f, i))
@@ -77,32 +78,51 @@ func NextLook(f customer.Facts, now time.Time) time.Time {
 	return next
 }
 
-// contact is the customer in the CRM once they subscribed to something: trying, paying or gone. A first
-// payment that never came makes no contact.
-func contact(f customer.Facts) *crm.Contact {
-	lifecycle := ""
-	for _, s := range f.Subscriptions {
-		switch s.Status {
-		case "trialing":
-			if lifecycle != crm.Customer {
-				lifecycle = crm.Trial
-			}
-		case "active", "past_due", "unpaid", "paused":
-			lifecycle = crm.Customer
-		case "canceled":
-			if lifecycle == "" {
-				lifecycle = crm.Churned
-			}
-		}
-	}
-	if f.Record.Deleted && lifecycle != "" {
-		lifecycle = crm.Churned
-	}
+// contact is the customer in the CRM: a lead from the sign-up on, trying, paying, behind with a payment, or gone.
+// Somebody who did not sign up has none before the first subscription, and a first payment that never came makes none.
+func contact(f customer.Facts, now time.Time) *crm.Contact {
+	lifecycle := lifecycleOf(f)
 	if lifecycle == "" {
 		return nil
 	}
-	return &crm.Contact{CustomerID: f.Record.ID, Name: f.Record.Name, Email: f.Record.Email, Lifecycle: lifecycle,
-		Plan: f.Record.Plan, Status: f.Record.Status, LastPaidAt: f.Record.LastPaidAt.Time}
+	c := &crm.Contact{CustomerID: f.Record.ID, Name: f.Record.Name, Email: f.Record.Email, UserID: strings.Join(f.Linked("user"), ", "),
+		StripeIDs: strings.Join(f.Linked("stripe"), ", "), Lifecycle: lifecycle, Plan: f.Record.Plan, Status: f.Record.Status,
+		Access: f.Record.Access, LastPaidAt: f.Record.LastPaidAt.Time, NextInvoiceAt: f.NextInvoice()}
+	if amount, currency := f.MainMRR(now); amount > 0 {
+		c.MRR, c.Currency = customer.DecimalAmount(amount, currency), strings.ToUpper(currency)
+	}
+	return c
+}
+
+// lifecycles are the stages by how much they count: of several subscriptions the highest decides.
+var lifecycles = [...]string{"", crm.Lead, crm.Churned, crm.Trial, crm.Customer, crm.PastDue}
+
+func lifecycleOf(f customer.Facts) string {
+	stage := ""
+	atLeast := func(s string) {
+		if slices.Index(lifecycles[:], s) > slices.Index(lifecycles[:], stage) {
+			stage = s
+		}
+	}
+	if len(f.Linked("user")) > 0 && (f.Record.Email != "" || f.Record.Name != "") {
+		atLeast(crm.Lead)
+	}
+	for _, s := range f.Subscriptions {
+		switch s.Status {
+		case "trialing":
+			atLeast(crm.Trial)
+		case "active", "paused":
+			atLeast(crm.Customer)
+		case "past_due", "unpaid":
+			atLeast(crm.PastDue)
+		case "canceled":
+			atLeast(crm.Churned)
+		}
+	}
+	if f.Record.Deleted && stage != "" {
+		return crm.Churned
+	}
+	return stage
 }
 
 // stuck says that a checkout was paid and nothing gives access.

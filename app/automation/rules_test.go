@@ -71,12 +71,17 @@ func TestWant(t *testing.T) {
 		look      time.Duration
 	}{
 		{"a user who bought nothing", customer.Facts{}, "", nil, 0},
+		{"a user who signed up", customer.Facts{Links: []db.Link{{System: "user", RemoteID: "u_1"}}}, crm.Lead, nil, 0},
+		{"a user whose first payment never came", with(subscribed("incomplete_expired"), func(f *customer.Facts) { f.Links = []db.Link{{System: "user", RemoteID: "u_1"}} }), crm.Lead, nil, 0},
+		{"a user who left", with(subscribed("canceled"), func(f *customer.Facts) { f.Links = []db.Link{{System: "user", RemoteID: "u_1"}} }), crm.Churned,
+			[]string{"note churned:sub_1: Cancelled Starter on 14 Mar 2026."}, 0},
+		{"one of two subscriptions is behind", subscribed("past_due", "active"), crm.PastDue, nil, 0},
 		{"somebody trying", subscribed("trialing"), crm.Trial, nil, 0},
 		{"somebody trying until tomorrow", with(subscribed("trialing"), func(f *customer.Facts) { f.Subscriptions[0].TrialEndAt = in(day) }), crm.Trial, nil, day},
 		{"a customer", subscribed("active"), crm.Customer, nil, 0},
 		{"a customer who goes tomorrow", with(subscribed("active"), func(f *customer.Facts) { f.Subscriptions[0].CancelAt = in(day) }), crm.Customer, nil, day},
 		{"a trial of something else is no step back", subscribed("active", "trialing"), crm.Customer, nil, 0},
-		{"Stripe gave up on a payment", subscribed("unpaid"), crm.Customer, nil, 0},
+		{"Stripe gave up on a payment", subscribed("unpaid"), crm.PastDue, nil, 0},
 		{"a trial without a payment method", subscribed("paused"), crm.Customer, nil, 0},
 		{"a first payment under way", subscribed("incomplete"), "", nil, 0},
 		{"a first payment that never came is no loss", subscribed("incomplete_expired"), "", nil, 0},
@@ -88,13 +93,13 @@ func TestWant(t *testing.T) {
 		{"somebody came back to try", subscribed("canceled", "trialing"), crm.Trial, nil, 0},
 		{"one of two subscriptions ended", subscribed("active", "canceled"), crm.Customer, nil, 0},
 		{"deleted, and the end of the subscription is not known yet", with(subscribed("active"), func(f *customer.Facts) { f.Record.Deleted = true }), crm.Churned, nil, 0},
-		{"a failed payment", with(subscribed("past_due"), func(f *customer.Facts) { f.Invoices = []db.Invoice{failedInvoice()} }), crm.Customer,
+		{"a failed payment", with(subscribed("past_due"), func(f *customer.Facts) { f.Invoices = []db.Invoice{failedInvoice()} }), crm.PastDue,
 			[]string{"ticket payment_failed:in_1 billing urgent", "task payment_failed:in_1: Payment of 19.00 USD failed: Ada Lovelace <ada@example.com>"}, 10 * day},
 		{"two failed payments", with(subscribed("past_due"), func(f *customer.Facts) {
 			second := failedInvoice()
 			second.ID = "in_2"
 			f.Invoices = []db.Invoice{failedInvoice(), second}
-		}), crm.Customer, []string{
+		}), crm.PastDue, []string{
 			"ticket payment_failed:in_1 billing urgent", "ticket payment_failed:in_2 billing urgent",
 			"task payment_failed:in_1: Payment of 19.00 USD failed: Ada Lovelace <ada@example.com>", "task payment_failed:in_2: Payment of 19.00 USD failed: Ada Lovelace <ada@example.com>"}, 10 * day},
 		{"a payment that recovered", with(subscribed("active"), func(f *customer.Facts) {
@@ -120,7 +125,8 @@ func TestWant(t *testing.T) {
 			lifecycle := ""
 			if w.Contact != nil {
 				lifecycle = w.Contact.Lifecycle
-				want := crm.Contact{CustomerID: 7, Name: "Ada Lovelace", Email: "ada@example.com", Lifecycle: lifecycle, Plan: f.Record.Plan, Status: f.Record.Status, LastPaidAt: f.Record.LastPaidAt.Time}
+				want := crm.Contact{CustomerID: 7, Name: "Ada Lovelace", Email: "ada@example.com", Lifecycle: lifecycle, Plan: f.Record.Plan, Status: f.Record.Status, Access: f.Record.Access,
+					UserID: w.Contact.UserID, LastPaidAt: f.Record.LastPaidAt.Time, NextInvoiceAt: f.NextInvoice()}
 				if *w.Contact != want {
 					t.Errorf("contact %+v, want %+v", *w.Contact, want)
 				}
@@ -174,7 +180,7 @@ func TestEffects(t *testing.T) {
 		{"somebody leaves", active, canceled, []string{"contact churned", "note churned:sub_1"}},
 		{"somebody leaves, and nothing was known before", nothing, canceled, []string{"contact churned", "note churned:sub_1"}},
 		{"a contact is never taken back", active, nothing, nil},
-		{"a payment fails", active, pastDue, []string{"contact customer", "open payment_failed:in_1", "task payment_failed:in_1"}},
+		{"a payment fails", active, pastDue, []string{"contact past_due", "open payment_failed:in_1", "task payment_failed:in_1"}},
 		{"a payment fails again", pastDue, with(pastDue, func(f *customer.Facts) { f.Invoices = []db.Invoice{failedInvoice()}; f.Invoices[0].Attempts++ }), nil},
 		{"it recovers", pastDue, withInvoice("paid"), []string{"contact customer", "close payment_failed:in_1: Recovered: 19.00 USD was paid on 15 Mar 2026.", "done payment_failed:in_1"}},
 		{"it is given up", pastDue, withInvoice("uncollectible"), []string{"contact customer", "close payment_failed:in_1: The invoice is now uncollectible in Stripe.", "done payment_failed:in_1"}},

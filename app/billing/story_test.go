@@ -56,7 +56,7 @@ func stories() []story {
 			news()
 			s.Advance(15 * day)
 		}, outcome{access: customer.None, status: "paused", plan: "Starter", lifecycle: crm.Customer}},
-		{"a bank debit under way", 0, debit, nil, outcome{access: customer.Pending, status: "incomplete", plan: "Starter"}},
+		{"a bank debit under way", 0, debit, nil, outcome{access: customer.Pending, status: "incomplete", plan: "Starter", lifecycle: crm.Lead}},
 		{"a bank debit that arrives", 0, debit, func(t testing.TB, s *demo.Stripe, p demo.Purchase, news func()) {
 			news()
 			told(t, s.CompleteAsync(p.Checkout, true))
@@ -64,22 +64,22 @@ func stories() []story {
 		{"a bank debit that fails", 0, debit, func(t testing.TB, s *demo.Stripe, p demo.Purchase, news func()) {
 			news()
 			told(t, s.CompleteAsync(p.Checkout, false))
-		}, outcome{access: customer.Pending, status: "incomplete", plan: "Starter", payment: "failed", amount: 1900, tickets: failedOpen, tasks: taskOpen}},
+		}, outcome{access: customer.Pending, status: "incomplete", plan: "Starter", payment: "failed", amount: 1900, lifecycle: crm.Lead, tickets: failedOpen, tasks: taskOpen}},
 		{"a bank debit that fails, and nobody comes back", 2 * day, debit, func(t testing.TB, s *demo.Stripe, p demo.Purchase, news func()) {
 			news()
 			told(t, s.CompleteAsync(p.Checkout, false))
 			news()
 			s.Advance(day)
-		}, outcome{access: customer.None, status: "incomplete_expired", plan: "Starter", tickets: failedClosed, tasks: taskDone}},
+		}, outcome{access: customer.None, status: "incomplete_expired", plan: "Starter", lifecycle: crm.Lead, tickets: failedClosed, tasks: taskDone}},
 		{"a failed payment", 0, ada, failed, with(paid, func(o *outcome) {
-			o.access, o.status, o.payment, o.tickets, o.tasks = customer.Grace, "past_due", "failed", failedOpen, taskOpen
+			o.access, o.status, o.payment, o.lifecycle, o.tickets, o.tasks = customer.Grace, "past_due", "failed", crm.PastDue, failedOpen, taskOpen
 		})},
 		{"a failed payment that is tried again", 4 * day, ada, func(t testing.TB, s *demo.Stripe, p demo.Purchase, news func()) {
 			failed(t, s, p, news)
 			news()
 			s.Advance(3*day + time.Hour)
 		}, with(paid, func(o *outcome) {
-			o.access, o.status, o.payment, o.tickets, o.tasks = customer.Grace, "past_due", "failed", failedOpen, taskOpen
+			o.access, o.status, o.payment, o.lifecycle, o.tickets, o.tasks = customer.Grace, "past_due", "failed", crm.PastDue, failedOpen, taskOpen
 		})},
 		{"a failed payment that recovers", 0, ada, func(t testing.TB, s *demo.Stripe, p demo.Purchase, news func()) {
 			news()

@@ -116,6 +116,9 @@ func (b *Billing) Change(ctx context.Context, q *db.Queries, id int64, fn func()
 	}
 	// What was wanted at the last sync is what has been queued: the clock alone may want more now.
 	wanted := automation.Want(before, before.Record.SyncedAt.Time)
+	if err := asWritten(ctx, q, id, &wanted); err != nil {
+		return err
+	}
 	for _, job := range automation.Effects(wanted, automation.Want(after, now), after) {
 		if err := queue.Insert(ctx, q, job); err != nil {
 			return err
@@ -125,6 +128,20 @@ func (b *Billing) Change(ctx context.Context, q *db.Queries, id int64, fn func()
 		return queue.InsertAt(ctx, q, LookAgain{after.Stripe[len(after.Stripe)-1].ID}, at)
 	}
 	return nil
+}
+
+// asWritten takes the ids of the contact as they were before from where it stands: whose purchase this is was bound
+// already, so that the facts before have the new ids too.
+func asWritten(ctx context.Context, q *db.Queries, id int64, wanted *automation.Wanted) error {
+	row, err := q.ContactOf(ctx, id)
+	switch {
+	case errors.Is(err, db.ErrNoRows):
+		wanted.Contact = nil
+		return nil
+	case err == nil && wanted.Contact != nil:
+		wanted.Contact.UserID, wanted.Contact.StripeIDs = row.UserID, row.StripeIds
+	}
+	return err
 }
 
 func (b *Billing) save(ctx context.Context, q *db.Queries, before db.Customer, after customer.Facts, now time.Time) error {

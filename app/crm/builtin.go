@@ -21,11 +21,23 @@ const page = 500
 func (b Builtin) SaveContact(ctx context.Context, c Contact) (string, error) {
 	var id int64
 	err := b.DB.Tx(ctx, func(q *db.Queries) (err error) {
-		id, err = q.SaveContact(ctx, db.SaveContactParams{CustomerID: c.CustomerID, Name: c.Name, Email: c.Email,
-			Lifecycle: c.Lifecycle, Plan: c.Plan, Status: c.Status, LastPaidAt: db.At(c.LastPaidAt), Now: db.Now()})
+		id, err = Store(ctx, q, c)
 		return err
 	})
 	return strconv.FormatInt(id, 10), err
+}
+
+// Store writes a contact into the built-in CRM, in the transaction of q.
+func Store(ctx context.Context, q *db.Queries, c Contact) (id int64, err error) {
+	return q.SaveContact(ctx, db.SaveContactParams{CustomerID: c.CustomerID, Name: c.Name, Email: c.Email, UserID: c.UserID,
+		StripeIds: c.StripeIDs, Lifecycle: c.Lifecycle, Plan: c.Plan, Status: c.Status, Access: c.Access, Mrr: c.MRR, Currency: c.Currency,
+		LastPaidAt: db.At(c.LastPaidAt), NextInvoiceAt: db.At(c.NextInvoiceAt), Now: db.Now()})
+}
+
+// Stored is a row of the built-in CRM as a contact.
+func Stored(r db.Contact) Contact {
+	return Contact{CustomerID: r.CustomerID, Name: r.Name, Email: r.Email, UserID: r.UserID, StripeIDs: r.StripeIds, Lifecycle: r.Lifecycle,
+		Plan: r.Plan, Status: r.Status, Access: r.Access, MRR: r.Mrr, Currency: r.Currency, LastPaidAt: r.LastPaidAt.Time, NextInvoiceAt: r.NextInvoiceAt.Time}
 }
 
 // AddTask implements CRM.
@@ -58,8 +70,7 @@ func (b Builtin) Contacts(ctx context.Context) iter.Seq2[Contact, error] {
 			}
 			for _, r := range rows {
 				after = r.ID
-				c := Contact{r.CustomerID, r.Name, r.Email, r.Lifecycle, r.Plan, r.Status, r.LastPaidAt.Time}
-				if !yield(c, nil) {
+				if !yield(Stored(r), nil) {
 					return
 				}
 			}

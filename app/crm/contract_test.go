@@ -25,7 +25,7 @@ type under struct {
 func testContract(t *testing.T, newCRM func(t *testing.T, customers int) under) {
 	paidAt := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	contact := func(id int64) crm.Contact {
-		return crm.Contact{CustomerID: id, Name: "Ada", Email: "ada@example.com", Lifecycle: crm.Trial, Plan: "Starter", Status: "trialing"}
+		return crm.Contact{CustomerID: id, Name: "Ada", Email: fmt.Sprintf("ada%d@example.com", id), Lifecycle: crm.Trial, Plan: "Starter", Status: "trialing"}
 	}
 	save := func(t *testing.T, c under, contact crm.Contact) string {
 		t.Helper()
@@ -48,16 +48,22 @@ func testContract(t *testing.T, newCRM func(t *testing.T, customers int) under) 
 		t.Parallel()
 		c := newCRM(t, 1)
 		save(t, c, contact(c.customers[0]))
-		newer := crm.Contact{CustomerID: c.customers[0], Name: "Ada L.", Email: "al@example.com", Lifecycle: crm.Customer, Plan: "Team", Status: "active", LastPaidAt: paidAt}
+		newer := crm.Contact{CustomerID: c.customers[0], Name: "Ada L.", Email: "al@example.com", UserID: "u_1", StripeIDs: "cus_1, cus_2", Lifecycle: crm.Customer,
+			Plan: "Team", Status: "active", Access: "full", MRR: "8.25", Currency: "USD", LastPaidAt: paidAt, NextInvoiceAt: paidAt.AddDate(0, 1, 0)}
 		save(t, c, newer)
 		wantContacts(t, c, newer)
+		save(t, c, contact(c.customers[0])) // and what is gone is gone
+		wantContacts(t, c, contact(c.customers[0]))
 	})
 	t.Run("two customers with one e-mail are two contacts", func(t *testing.T) {
 		t.Parallel()
 		c := newCRM(t, 2)
-		save(t, c, contact(c.customers[0]))
-		save(t, c, contact(c.customers[1]))
-		wantContacts(t, c, contact(c.customers[0]), contact(c.customers[1]))
+		one, two := contact(c.customers[0]), contact(c.customers[1])
+		two.Email = one.Email
+		save(t, c, one)
+		save(t, c, two)
+		save(t, c, one)
+		wantContacts(t, c, one, two)
 	})
 	t.Run("everything at once, many times, is once", func(t *testing.T) {
 		t.Parallel()
@@ -77,6 +83,7 @@ func testContract(t *testing.T, newCRM func(t *testing.T, customers int) under) 
 	t.Run("a task that is done stays done", func(t *testing.T) {
 		t.Parallel()
 		c := newCRM(t, 1)
+		save(t, c, contact(c.customers[0]))
 		task := crm.Task{CustomerID: c.customers[0], Cause: "c1", Title: "Call"}
 		wantTasks(t, c, 0, 0)
 		check(t, c.AddTask(t.Context(), task))
@@ -89,6 +96,7 @@ func testContract(t *testing.T, newCRM func(t *testing.T, customers int) under) 
 	t.Run("finishing a task that never was is no error", func(t *testing.T) {
 		t.Parallel()
 		c := newCRM(t, 1)
+		save(t, c, contact(c.customers[0]))
 		check(t, c.AddTask(t.Context(), crm.Task{CustomerID: c.customers[0], Cause: "c1", Title: "Call"}))
 		check(t, c.FinishTask(t.Context(), "c2"))
 		wantTasks(t, c, 1, 0)
@@ -97,6 +105,7 @@ func testContract(t *testing.T, newCRM func(t *testing.T, customers int) under) 
 		t.Parallel()
 		c := newCRM(t, 1)
 		id := c.customers[0]
+		save(t, c, contact(id))
 		for _, n := range []crm.Note{{id, "c1", "first"}, {id, "c1", "again"}, {id, "c2", "other"}} {
 			check(t, c.AddNote(t.Context(), n))
 		}
@@ -215,22 +224,8 @@ func TestBuiltin(t *testing.T) {
 
 func newBuiltin(t *testing.T, customers int) under {
 	t.Helper()
-	schema, err := os.ReadFile("../../schema.sql")
-	check(t, err)
-	d, err := db.Open(context.Background(), filepath.Join(t.TempDir(), "bursar.db"), string(schema))
-	check(t, err)
-	t.Cleanup(func() { d.Close() })
-	c := under{CRM: crm.Builtin{DB: d}}
-	check(t, d.Tx(t.Context(), func(q *db.Queries) error {
-		for range customers {
-			id, err := q.InsertCustomer(context.Background(), "", "", db.Now())
-			if err != nil {
-				return err
-			}
-			c.customers = append(c.customers, id)
-		}
-		return nil
-	}))
+	d, ids := newFile(t, customers)
+	c := under{CRM: crm.Builtin{DB: d}, customers: ids}
 	c.tasks = func() (open, done int) {
 		for _, id := range c.customers {
 			tasks, err := d.Read().TasksOf(t.Context(), id)
@@ -254,4 +249,25 @@ func newBuiltin(t *testing.T, customers int) under {
 		return texts
 	}
 	return c
+}
+
+// newFile makes a file with so many customers.
+func newFile(t *testing.T, customers int) (d *db.DB, ids []int64) {
+	t.Helper()
+	schema, err := os.ReadFile("../../schema.sql")
+	check(t, err)
+	d, err = db.Open(context.Background(), filepath.Join(t.TempDir(), "bursar.db"), string(schema))
+	check(t, err)
+	t.Cleanup(func() { d.Close() })
+	check(t, d.Tx(t.Context(), func(q *db.Queries) error {
+		for range customers {
+			id, err := q.InsertCustomer(context.Background(), "", "", db.Now())
+			if err != nil {
+				return err
+			}
+			ids = append(ids, id)
+		}
+		return nil
+	}))
+	return d, ids
 }

@@ -15,20 +15,28 @@ import (
 
 // Lifecycle stages of a contact.
 const (
+	Lead     = "lead" // signed up, and never subscribed to anything
 	Trial    = "trial"
 	Customer = "customer"
+	PastDue  = "past_due"
 	Churned  = "churned"
 )
 
 // Contact is what Bursar writes of a customer into a CRM. It owns these fields and touches no others.
 type Contact struct {
-	CustomerID int64
-	Name       string
-	Email      string
-	Lifecycle  string
-	Plan       string
-	Status     string // of the subscription, in Stripe's word
-	LastPaidAt time.Time
+	CustomerID    int64
+	Name          string
+	Email         string
+	UserID        string // in the company's own product; several are separated by commas
+	StripeIDs     string // cus_…; several are separated by commas
+	Lifecycle     string
+	Plan          string
+	Status        string // of the subscription, in Stripe's word
+	Access        string
+	MRR           string // what comes in a month, like 49 or 8.25; "" nothing regular
+	Currency      string // of MRR, like USD
+	LastPaidAt    time.Time
+	NextInvoiceAt time.Time
 }
 
 // Task asks somebody to do something about a customer. There is one for each Cause.

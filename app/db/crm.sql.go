@@ -10,7 +10,7 @@ import (
 )
 
 const contactOf = `-- name: ContactOf :one
-SELECT id, customer_id, name, email, lifecycle, "plan", status, last_paid_at, created_at, updated_at FROM contacts WHERE customer_id = ?
+SELECT id, customer_id, name, email, user_id, stripe_ids, lifecycle, "plan", status, access, mrr, currency, last_paid_at, next_invoice_at, created_at, updated_at FROM contacts WHERE customer_id = ?
 `
 
 func (q *Queries) ContactOf(ctx context.Context, customerID int64) (Contact, error) {
@@ -21,10 +21,16 @@ func (q *Queries) ContactOf(ctx context.Context, customerID int64) (Contact, err
 		&i.CustomerID,
 		&i.Name,
 		&i.Email,
+		&i.UserID,
+		&i.StripeIds,
 		&i.Lifecycle,
 		&i.Plan,
 		&i.Status,
+		&i.Access,
+		&i.Mrr,
+		&i.Currency,
 		&i.LastPaidAt,
+		&i.NextInvoiceAt,
 		&i.CreatedAt,
 		&i.UpdatedAt,
 	)
@@ -32,7 +38,7 @@ func (q *Queries) ContactOf(ctx context.Context, customerID int64) (Contact, err
 }
 
 const contactPage = `-- name: ContactPage :many
-SELECT id, customer_id, name, email, lifecycle, "plan", status, last_paid_at, created_at, updated_at FROM contacts WHERE id > ?1 ORDER BY id LIMIT ?2
+SELECT id, customer_id, name, email, user_id, stripe_ids, lifecycle, "plan", status, access, mrr, currency, last_paid_at, next_invoice_at, created_at, updated_at FROM contacts WHERE id > ?1 ORDER BY id LIMIT ?2
 `
 
 func (q *Queries) ContactPage(ctx context.Context, after int64, n int64) ([]Contact, error) {
@@ -49,10 +55,16 @@ func (q *Queries) ContactPage(ctx context.Context, after int64, n int64) ([]Cont
 			&i.CustomerID,
 			&i.Name,
 			&i.Email,
+			&i.UserID,
+			&i.StripeIds,
 			&i.Lifecycle,
 			&i.Plan,
 			&i.Status,
+			&i.Access,
+			&i.Mrr,
+			&i.Currency,
 			&i.LastPaidAt,
+			&i.NextInvoiceAt,
 			&i.CreatedAt,
 			&i.UpdatedAt,
 		); err != nil {
@@ -154,22 +166,32 @@ func (q *Queries) NotesOf(ctx context.Context, customerID int64) ([]Note, error)
 }
 
 const saveContact = `-- name: SaveContact :one
-INSERT INTO contacts (customer_id, name, email, lifecycle, plan, status, last_paid_at, created_at, updated_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)
-ON CONFLICT (customer_id) DO UPDATE SET name = excluded.name, email = excluded.email, lifecycle = excluded.lifecycle, plan = excluded.plan,
-  status = excluded.status, last_paid_at = excluded.last_paid_at, updated_at = excluded.updated_at
+INSERT INTO contacts (customer_id, name, email, user_id, stripe_ids, lifecycle, plan, status, access, mrr, currency, last_paid_at,
+  next_invoice_at, created_at, updated_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
+  ?13, ?14, ?14)
+ON CONFLICT (customer_id) DO UPDATE SET name = excluded.name, email = excluded.email, user_id = excluded.user_id,
+  stripe_ids = excluded.stripe_ids, lifecycle = excluded.lifecycle, plan = excluded.plan, status = excluded.status, access = excluded.access,
+  mrr = excluded.mrr, currency = excluded.currency, last_paid_at = excluded.last_paid_at, next_invoice_at = excluded.next_invoice_at,
+  updated_at = excluded.updated_at
 RETURNING id
 `
 
 type SaveContactParams struct {
-	CustomerID int64
-	Name       string
-	Email      string
-	Lifecycle  string
-	Plan       string
-	Status     string
-	LastPaidAt Time
-	Now        Time
+	CustomerID    int64
+	Name          string
+	Email         string
+	UserID        string
+	StripeIds     string
+	Lifecycle     string
+	Plan          string
+	Status        string
+	Access        string
+	Mrr           string
+	Currency      string
+	LastPaidAt    Time
+	NextInvoiceAt Time
+	Now           Time
 }
 
 func (q *Queries) SaveContact(ctx context.Context, arg SaveContactParams) (int64, error) {
@@ -177,10 +199,16 @@ func (q *Queries) SaveContact(ctx context.Context, arg SaveContactParams) (int64
 		arg.CustomerID,
 		arg.Name,
 		arg.Email,
+		arg.UserID,
+		arg.StripeIds,
 		arg.Lifecycle,
 		arg.Plan,
 		arg.Status,
+		arg.Access,
+		arg.Mrr,
+		arg.Currency,
 		arg.LastPaidAt,
+		arg.NextInvoiceAt,
 		arg.Now,
 	)
 	var id int64

@@ -165,17 +165,34 @@ type Circuit struct {
 	UntilAt  Time
 }
 
-type Contact struct {
-	ID         int64
-	CustomerID int64
-	Name       string
-	Email      string
-	Lifecycle  string
-	Plan       string
-	Status     string
-	LastPaidAt Time
-	CreatedAt  Time
+type Connector struct {
+	System     string
+	Mode       string
+	HeldAt     Time
+	HeldReason string
+	Cursor     string
+	CheckedAt  Time
+	Problem    string
 	UpdatedAt  Time
+}
+
+type Contact struct {
+	ID            int64
+	CustomerID    int64
+	Name          string
+	Email         string
+	UserID        string
+	StripeIds     string
+	Lifecycle     string
+	Plan          string
+	Status        string
+	Access        string
+	Mrr           string
+	Currency      string
+	LastPaidAt    Time
+	NextInvoiceAt Time
+	CreatedAt     Time
+	UpdatedAt     Time
 }
 
 type Customer struct {
@@ -219,6 +236,17 @@ type DeliveriesMinute struct {
 	MinuteAt Time
 	Outcome  string
 	N        int64
+}
+
+type DeskTicket struct {
+	TicketID int64
+	System   string
+	RemoteID string
+	URL      string
+	Status   string
+	Assignee string
+	Agreed   string
+	AsOfAt   Time
 }
 
 type Dispute struct {
@@ -267,6 +295,33 @@ type Event struct {
 	ReceivedAt    Time
 	PurgedAt      Time
 	Payload       []byte
+}
+
+type ExternalRef struct {
+	System     string
+	Kind       string
+	Key        string
+	CustomerID int64
+	RemoteID   string
+	State      string
+	Hash       string
+	Problem    string
+	TriedAt    Time
+	LinkedAt   Time
+	UpdatedAt  Time
+}
+
+type ExternalWrite struct {
+	ID         int64
+	System     string
+	Kind       string
+	Key        string
+	CustomerID int64
+	Observed   bool
+	Action     string
+	ByHand     bool
+	Changes    string
+	CreatedAt  Time
 }
 
 type Finding struct {

@@ -82,24 +82,30 @@ func (q *Queries) ClosedTicketsPage(ctx context.Context, queue string, before in
 }
 
 const contactsPage = `-- name: ContactsPage :many
-SELECT c.id, c.customer_id, c.name, c.email, c.lifecycle, c."plan", c.status, c.last_paid_at, c.created_at, c.updated_at, CAST((SELECT COUNT(*) FROM tasks t WHERE t.customer_id = c.customer_id AND t.done_at = 0) AS INTEGER) AS open_tasks
+SELECT c.id, c.customer_id, c.name, c.email, c.user_id, c.stripe_ids, c.lifecycle, c."plan", c.status, c.access, c.mrr, c.currency, c.last_paid_at, c.next_invoice_at, c.created_at, c.updated_at, CAST((SELECT COUNT(*) FROM tasks t WHERE t.customer_id = c.customer_id AND t.done_at = 0) AS INTEGER) AS open_tasks
 FROM contacts c
 WHERE c.id < ?1 AND (CAST(?2 AS TEXT) = '' OR c.lifecycle = ?2)
 ORDER BY c.id DESC LIMIT ?3
 `
 
 type ContactsPageRow struct {
-	ID         int64
-	CustomerID int64
-	Name       string
-	Email      string
-	Lifecycle  string
-	Plan       string
-	Status     string
-	LastPaidAt Time
-	CreatedAt  Time
-	UpdatedAt  Time
-	OpenTasks  int64
+	ID            int64
+	CustomerID    int64
+	Name          string
+	Email         string
+	UserID        string
+	StripeIds     string
+	Lifecycle     string
+	Plan          string
+	Status        string
+	Access        string
+	Mrr           string
+	Currency      string
+	LastPaidAt    Time
+	NextInvoiceAt Time
+	CreatedAt     Time
+	UpdatedAt     Time
+	OpenTasks     int64
 }
 
 func (q *Queries) ContactsPage(ctx context.Context, before int64, lifecycle string, n int64) ([]ContactsPageRow, error) {
@@ -116,10 +122,16 @@ func (q *Queries) ContactsPage(ctx context.Context, before int64, lifecycle stri
 			&i.CustomerID,
 			&i.Name,
 			&i.Email,
+			&i.UserID,
+			&i.StripeIds,
 			&i.Lifecycle,
 			&i.Plan,
 			&i.Status,
+			&i.Access,
+			&i.Mrr,
+			&i.Currency,
 			&i.LastPaidAt,
+			&i.NextInvoiceAt,
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.OpenTasks,

@@ -221,29 +221,24 @@ func (c *comparison) compareContact(ctx context.Context, facts customer.Facts, w
 	switch {
 	case len(list) == 0:
 		f.kind, f.expected, f.actual = contactMissing, want.Email, "no contact"
-	case list[0] == *want:
-		return nil
 	default:
-		f.expected, f.actual = diffContact(*want, list[0])
+		changes := c.Policies.Changes(list[0].Fields(), want.Fields())
+		if len(changes) == 0 {
+			return nil
+		}
+		f.expected, f.actual = inWords(changes)
 		f.before = crm.SyncContact{Contact: list[0]}
 	}
 	f.systems.Bursar, f.systems.CRM = &Said{f.expected, time.Now()}, &Said{f.actual, c.contacts.at}
 	return c.add(ctx, f)
 }
 
-func diffContact(want, is crm.Contact) (expected, actual string) {
+// inWords are the values that should stand there, and those that do.
+func inWords(changes []crm.Change) (expected, actual string) {
 	var e, a []string
-	say := func(what, want, is string) {
-		if want != is {
-			e, a = append(e, what+" "+want), append(a, what+" "+is)
-		}
+	for _, c := range changes {
+		e, a = append(e, crm.Label(c.Field)+" "+c.New), append(a, crm.Label(c.Field)+" "+c.Old)
 	}
-	say("name", want.Name, is.Name)
-	say("e-mail", want.Email, is.Email)
-	say("lifecycle", want.Lifecycle, is.Lifecycle)
-	say("plan", want.Plan, is.Plan)
-	say("status", want.Status, is.Status)
-	say("last paid", stamp(want.LastPaidAt), stamp(is.LastPaidAt))
 	return strings.Join(e, ", "), strings.Join(a, ", ")
 }
 

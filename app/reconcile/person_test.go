@@ -79,7 +79,7 @@ func TestForAPerson(t *testing.T) {
 			if got := c.open(); len(got) != 0 {
 				t.Errorf("a complete run left open %v", got)
 			}
-			if n := c.number("SELECT COUNT(*) FROM findings WHERE state = 'fixed' AND fixed_at > 0"); n != 1 {
+			if n := c.number("SELECT COUNT(*) FROM findings WHERE state = 'fixed' AND fixed_at > 0 AND kind = '" + kind + "'"); n != 1 {
 				t.Errorf("%d findings are fixed", n)
 			}
 		})

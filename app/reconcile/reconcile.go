@@ -27,6 +27,7 @@ type Reconciler struct {
 	Stripe    *stripe.Client // nil: no API key, Stripe itself is not compared
 	CRM       crm.CRM
 	Desk      support.Desk
+	Policies  crm.Policies // of the contacts' fields: what may differ
 	Templates *mail.Templates
 	To        []string // who gets the report
 	Send      bool     // there is SMTP; without it the report stays in the outbox

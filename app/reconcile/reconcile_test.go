@@ -79,7 +79,7 @@ func TestLostPurchase(t *testing.T) {
 	if !strings.Contains(m.Text, "Ada <ada@example.com>") || !strings.Contains(m.Text, "/admin/customers/1") {
 		t.Errorf("the mail does not say who it was:\n%s", m.Text)
 	}
-	if n := c.number("SELECT COUNT(*) FROM customers JOIN contacts ON contacts.customer_id = customers.id WHERE access = 'full' AND lifecycle = 'customer'"); n != 1 {
+	if n := c.number("SELECT COUNT(*) FROM customers JOIN contacts ON contacts.customer_id = customers.id WHERE customers.access = 'full' AND lifecycle = 'customer'"); n != 1 {
 		t.Errorf("%d customers have access and a contact", n)
 	}
 	c.agree()
@@ -115,7 +115,7 @@ func TestLostCancellationWaitsForAPerson(t *testing.T) {
 			if len(report.NeedsYou) != 0 || len(report.Fixed) != 1 {
 				t.Errorf("needs you %v, fixed %v", report.NeedsYou, report.Fixed)
 			}
-			if n := c.number("SELECT COUNT(*) FROM customers JOIN contacts ON contacts.customer_id = customers.id WHERE access = 'none' AND lifecycle = 'churned'"); n != 1 {
+			if n := c.number("SELECT COUNT(*) FROM customers JOIN contacts ON contacts.customer_id = customers.id WHERE customers.access = 'none' AND lifecycle = 'churned'"); n != 1 {
 				t.Error("the customer still has access, or the contact did not churn")
 			}
 			c.agree()

@@ -11,6 +11,7 @@ import (
 	"bursar/app/alert"
 	"bursar/app/auth"
 	"bursar/app/billing"
+	"bursar/app/connect"
 	"bursar/app/crm"
 	"bursar/app/db"
 	"bursar/app/mail"
@@ -40,6 +41,10 @@ var jobKinds = [...]jobKind{
 	{crm.SyncTask{}.Kind(), "Open or finish a task", "The task is not opened or finished.", false},
 	{crm.WriteNote{}.Kind(), "Write a note on the contact", "The note is not written.", false},
 	{support.SyncTicket{}.Kind(), "Open or close a ticket", "The ticket is not opened or closed.", true},
+	{connect.PushTicket{}.Kind(), "Write a ticket to the desk", "The ticket stays as it is on the desk.", true},
+	{connect.FollowTicket{}.Kind(), "Read a ticket from the desk", "What changed there is read within a minute anyway.", true},
+	{connect.Follow{}.Kind(), "Look after the connectors", "The next minute does it.", true},
+	{connect.CatchUp{}.Kind(), "Write what was observed", "What was only observed is not written.", false},
 	{mail.SendArgs{}.Kind(), "Send a mail", "The mail is not sent. It can be read in the outbox.", false},
 	{reconcile.Reconcile{}.Kind(), "Compare all systems", "This comparison is not made.", false},
 	{reconcile.SendReport{}.Kind(), "Write the report", "This report is not written.", false},

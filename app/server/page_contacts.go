@@ -26,7 +26,7 @@ type contactRow struct {
 // contactsPage answers GET /admin/contacts.
 func (s *Server) contactsPage(w http.ResponseWriter, r *http.Request) error {
 	d := contactsPageData{page: s.page(w, r, "Contacts"), Lifecycle: r.URL.Query().Get("lifecycle"),
-		Lifecycles: []string{crm.Trial, crm.Customer, crm.Churned}}
+		Lifecycles: []string{crm.Lead, crm.Trial, crm.Customer, crm.PastDue, crm.Churned}}
 	rows, err := s.DB.Read().ContactsPage(r.Context(), cursorOf(r), d.Lifecycle, listSize+1)
 	if err != nil {
 		return fmt.Errorf("list the contacts: %w", err)

@@ -80,6 +80,7 @@ func (s *Server) customerPage(w http.ResponseWriter, r *http.Request) error {
 	p.Who = nameLink(p.Record.Name, p.Record.Email, id).Text
 	p.page = s.page(w, r, p.Who)
 	standing, err := p.readStanding(ctx, q)
+	standing.Policies = s.Policies
 	if err != nil {
 		return fmt.Errorf("customer %d: %w", id, err)
 	}
@@ -103,8 +104,8 @@ func (p *customerPageData) readStanding(ctx context.Context, q *db.Queries) (s a
 	contact, err := q.ContactOf(ctx, id)
 	if err == nil {
 		p.Contact = &contact
-		s.Contact = &crm.Contact{CustomerID: id, Name: contact.Name, Email: contact.Email, Lifecycle: contact.Lifecycle, Plan: contact.Plan,
-			Status: contact.Status, LastPaidAt: contact.LastPaidAt.Time}
+		stands := crm.Stored(contact)
+		s.Contact = &stands
 	}
 	if err != nil && !errors.Is(err, db.ErrNoRows) {
 		return s, err
@@ -221,7 +222,7 @@ func (s *Server) syncCustomer(w http.ResponseWriter, r *http.Request) error {
 		if read = len(facts.Stripe); read == 0 {
 			return nil
 		}
-		if err := mendContact(ctx, q, facts); err != nil {
+		if err := mendContact(ctx, q, facts, s.Policies); err != nil {
 			return err
 		}
 		return s.audit(ctx, q, r, "customers.sync", "customer "+strconv.FormatInt(id, 10), strings.Join(facts.Linked("stripe"), ", "))
@@ -241,7 +242,7 @@ func (s *Server) syncCustomer(w http.ResponseWriter, r *http.Request) error {
 
 // mendContact queues the writing of a contact that is not what it should be: a sync that finds nothing
 // new in Stripe would not.
-func mendContact(ctx context.Context, q *db.Queries, f customer.Facts) error {
+func mendContact(ctx context.Context, q *db.Queries, f customer.Facts, policies crm.Policies) error {
 	now := time.Now()
 	f.Record = f.RecordAt(now)
 	want := automation.Want(f, now).Contact
@@ -252,8 +253,7 @@ func mendContact(ctx context.Context, q *db.Queries, f customer.Facts) error {
 	if err != nil && !errors.Is(err, db.ErrNoRows) {
 		return err
 	}
-	if (crm.Contact{CustomerID: c.CustomerID, Name: c.Name, Email: c.Email, Lifecycle: c.Lifecycle, Plan: c.Plan, Status: c.Status,
-		LastPaidAt: c.LastPaidAt.Time}) == *want {
+	if c.ID != 0 && len(policies.Changes(crm.Stored(c).Fields(), want.Fields())) == 0 {
 		return nil
 	}
 	return queue.Hurry(ctx, q, crm.SyncContact{Contact: *want}, time.Now())

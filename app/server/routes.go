@@ -62,6 +62,9 @@ func (s *Server) table() []Route {
 			Route{"POST", "/api/webhooks/stripe", Signed, s.stripeWebhook},
 			Route{"POST", "/api/webhooks/stripe/{$}", Signed, s.stripeWebhook})
 	}
+	if s.Hooks != nil && s.Hooks.Vendor.Verify != nil && s.Hooks.Secret != "" {
+		routes = append(routes, Route{"POST", "/api/webhooks/" + s.Hooks.Vendor.Name, Signed, s.vendorWebhook})
+	}
 	if s.pages != nil {
 		routes = append(routes, s.adminRoutes()...)
 	}

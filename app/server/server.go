@@ -20,6 +20,8 @@ import (
 	"bursar/app/alert"
 	"bursar/app/auth"
 	"bursar/app/billing"
+	"bursar/app/connect"
+	"bursar/app/crm"
 	"bursar/app/db"
 	"bursar/app/mail"
 	"bursar/app/money"
@@ -33,8 +35,10 @@ type Config struct {
 	DB       *db.DB
 	Billing  *billing.Billing
 	Desk     support.Desk
-	Money    *money.Money // its pages are there with it
-	Secrets  []string     // signing secrets of the Stripe endpoint: the current one and, while it is rolled, the previous
+	Policies crm.Policies      // of the contacts' fields: what may differ
+	Hooks    *connect.Settings // of the desk that may send webhooks, nil for none
+	Money    *money.Money      // its pages are there with it
+	Secrets  []string          // signing secrets of the Stripe endpoint: the current one and, while it is rolled, the previous
 	Version  string
 	Log      *slog.Logger
 	Files    fs.FS          // web/pages and web/assets

@@ -1,8 +1,12 @@
 -- name: SaveContact :one
-INSERT INTO contacts (customer_id, name, email, lifecycle, plan, status, last_paid_at, created_at, updated_at)
-VALUES (@customer_id, @name, @email, @lifecycle, @plan, @status, @last_paid_at, @now, @now)
-ON CONFLICT (customer_id) DO UPDATE SET name = excluded.name, email = excluded.email, lifecycle = excluded.lifecycle, plan = excluded.plan,
-  status = excluded.status, last_paid_at = excluded.last_paid_at, updated_at = excluded.updated_at
+INSERT INTO contacts (customer_id, name, email, user_id, stripe_ids, lifecycle, plan, status, access, mrr, currency, last_paid_at,
+  next_invoice_at, created_at, updated_at)
+VALUES (@customer_id, @name, @email, @user_id, @stripe_ids, @lifecycle, @plan, @status, @access, @mrr, @currency, @last_paid_at,
+  @next_invoice_at, @now, @now)
+ON CONFLICT (customer_id) DO UPDATE SET name = excluded.name, email = excluded.email, user_id = excluded.user_id,
+  stripe_ids = excluded.stripe_ids, lifecycle = excluded.lifecycle, plan = excluded.plan, status = excluded.status, access = excluded.access,
+  mrr = excluded.mrr, currency = excluded.currency, last_paid_at = excluded.last_paid_at, next_invoice_at = excluded.next_invoice_at,
+  updated_at = excluded.updated_at
 RETURNING id;
 
 -- name: ContactOf :one

@@ -1,0 +1,291 @@
+package connect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"bursar/app/crm"
+	"bursar/app/db"
+	"bursar/app/queue"
+)
+
+// CRM is the CRM of another company. What stands there is kept in the built-in one as well, as it was read or
+// written last: pages show that, and in the modes off and observe it is all there is.
+type CRM struct {
+	*Keeper
+	crm.Builtin
+	Pages string // address of the customers' pages here, with a slash at the end
+	own   string // what the keys of this Bursar's contacts begin with
+}
+
+var _ crm.CRM = (*CRM)(nil)
+
+// NewCRM makes the CRM that a keeper writes to. url is the public address of Bursar.
+func NewCRM(ctx context.Context, k *Keeper, url string) (*CRM, error) {
+	own, err := ownKeys(ctx, k.DB)
+	return &CRM{Keeper: k, Builtin: crm.Builtin{DB: k.DB}, Pages: url + "/admin/customers/", own: own}, err
+}
+
+// ownKeys tell the contacts of this Bursar from those that another one, with other customers under the same
+// numbers, wrote into the same CRM.
+func ownKeys(ctx context.Context, d *db.DB) (string, error) {
+	at, err := d.Read().Meta(ctx, "installed_at")
+	if errors.Is(err, db.ErrNoRows) {
+		return "b-", nil
+	}
+	ms, parseErr := strconv.ParseInt(at, 10, 64)
+	if err := errors.Join(err, parseErr); err != nil {
+		return "", fmt.Errorf("read when this Bursar was set up: %w", err)
+	}
+	return "b" + strconv.FormatInt(ms, 36) + "-", nil
+}
+
+// key of a customer's contact.
+func (c *CRM) key(customerID int64) string { return c.own + strconv.FormatInt(customerID, 10) }
+
+// customerOf is the customer of a key; false if the contact is not this Bursar's.
+func (c *CRM) customerOf(key string) (int64, bool) {
+	text, ours := strings.CutPrefix(key, c.own)
+	id, err := strconv.ParseInt(text, 10, 64)
+	return id, ours && err == nil
+}
+
+// SaveContact implements crm.CRM.
+func (c *CRM) SaveContact(ctx context.Context, contact crm.Contact) (string, error) {
+	mode, err := c.mode(ctx)
+	if err != nil {
+		return "", err
+	}
+	if mode == Off {
+		return c.Builtin.SaveContact(ctx, contact)
+	}
+	stands, same, err := c.standing(ctx, contact)
+	if err != nil {
+		return "", err
+	}
+	key := c.key(contact.CustomerID)
+	if same && mode == Live {
+		if skip, err := c.isSkipped(ctx, Contact, key); err != nil || skip {
+			return stands, err
+		}
+	}
+	fields := contact.Fields()
+	fields[crm.FieldURL] = c.Pages + strconv.FormatInt(contact.CustomerID, 10)
+	found, err := c.Save(ctx, Record{Kind: Contact, Key: key, Fields: fields,
+		Person: Person{CustomerID: contact.CustomerID, Key: key, Name: contact.Name, Email: contact.Email}})
+	if err != nil {
+		return "", err
+	}
+	if _, err := c.Builtin.SaveContact(ctx, crm.ContactOf(contact.CustomerID, found.Fields)); err != nil {
+		return "", fmt.Errorf("keep the contact of customer %d as it stands: %w", contact.CustomerID, err)
+	}
+	return found.ID, nil
+}
+
+// standing is the number of the contact here, and whether it says the same.
+func (c *CRM) standing(ctx context.Context, contact crm.Contact) (id string, same bool, err error) {
+	row, err := c.Keeper.DB.Read().ContactOf(ctx, contact.CustomerID)
+	if errors.Is(err, db.ErrNoRows) {
+		return "", false, nil
+	}
+	return strconv.FormatInt(row.ID, 10), err == nil && crm.Stored(row) == contact, err
+}
+
+// isSkipped says that a record was observed, and that only changes after that are to be written.
+func (k *Keeper) isSkipped(ctx context.Context, kind Kind, key string) (bool, error) {
+	ref, err := k.DB.Read().ExternalRef(ctx, k.System, string(kind), key)
+	if errors.Is(err, db.ErrNoRows) {
+		return false, nil
+	}
+	return ref.State == skipped, err
+}
+
+// AddTask implements crm.CRM.
+func (c *CRM) AddTask(ctx context.Context, t crm.Task) error {
+	if err := c.Builtin.AddTask(ctx, t); err != nil {
+		return err
+	}
+	return c.saveTask(ctx, t.Cause)
+}
+
+// FinishTask implements crm.CRM.
+func (c *CRM) FinishTask(ctx context.Context, cause string) error {
+	if err := c.Builtin.FinishTask(ctx, cause); err != nil {
+		return err
+	}
+	return c.saveTask(ctx, cause)
+}
+
+// saveTask writes a task as it stands here; none, or one that was done before it was ever written, is nothing.
+func (c *CRM) saveTask(ctx context.Context, cause string) error {
+	task, err := c.Keeper.DB.Read().TaskByCause(ctx, cause)
+	if errors.Is(err, db.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the task of %s: %w", cause, err)
+	}
+	state := Open
+	if !task.DoneAt.IsZero() {
+		state = Closed
+	}
+	return c.attach(ctx, Record{Kind: Task, Key: cause, Fields: crm.Fields{Subject: task.Title, Body: "", State: state}}, task.CustomerID)
+}
+
+// AddNote implements crm.CRM.
+func (c *CRM) AddNote(ctx context.Context, n crm.Note) error {
+	if err := c.Builtin.AddNote(ctx, n); err != nil {
+		return err
+	}
+	note, err := c.Keeper.DB.Read().NoteByCause(ctx, n.Cause)
+	if err != nil {
+		return fmt.Errorf("read the note of %s: %w", n.Cause, err)
+	}
+	return c.attach(ctx, Record{Kind: Note, Key: note.Cause, Fields: crm.Fields{Body: note.Text}}, note.CustomerID)
+}
+
+// attach writes what hangs on the contact of a customer. The contact has a job of its own: until that is done,
+// this one waits.
+func (c *CRM) attach(ctx context.Context, r Record, customerID int64) error {
+	mode, err := c.mode(ctx)
+	if err != nil || mode == Off {
+		return err
+	}
+	if skip, err := c.isSkipped(ctx, r.Kind, r.Key); err != nil || skip && mode == Live {
+		return err
+	}
+	r.Person = Person{CustomerID: customerID, Key: c.key(customerID)}
+	ref, err := c.Keeper.DB.Read().ExternalRef(ctx, c.System, string(Contact), r.Person.Key)
+	if err != nil && !errors.Is(err, db.ErrNoRows) {
+		return fmt.Errorf("read the contact of customer %d: %w", customerID, err)
+	}
+	if ref.State == skipped && mode == Live {
+		return nil // on whose contact nothing is written
+	}
+	if r.Parent = ref.RemoteID; r.Parent == "" && mode == Live {
+		return fmt.Errorf("the contact of customer %d is not in %s yet", customerID, c.Vendor.Label)
+	}
+	r.Person.ContactID = r.Parent
+	_, err = c.Save(ctx, r)
+	return err
+}
+
+// Contacts implements crm.CRM. What was only observed stands as if it had been written: it is no difference.
+func (c *CRM) Contacts(ctx context.Context) iter.Seq2[crm.Contact, error] {
+	return func(yield func(crm.Contact, error) bool) {
+		mode, err := c.mode(ctx)
+		if err != nil {
+			yield(crm.Contact{}, err)
+			return
+		}
+		if mode != Live {
+			c.Builtin.Contacts(ctx)(yield)
+			return
+		}
+		begun, seen := time.Now(), map[int64]bool{}
+		for found, err := range c.Remote.List(ctx, Contact, time.Time{}) {
+			if err != nil {
+				yield(crm.Contact{}, fmt.Errorf("list the contacts in %s: %w", c.Vendor.Label, err))
+				return
+			}
+			id, ours := c.customerOf(found.Key)
+			if !ours {
+				continue
+			}
+			contact := crm.ContactOf(id, found.Fields)
+			if !seen[id] { // a second one is for the caller to see
+				if err := c.remember(ctx, contact); err != nil {
+					yield(crm.Contact{}, err)
+					return
+				}
+			}
+			seen[id] = true
+			if !yield(contact, nil) {
+				return
+			}
+		}
+		c.notListed(ctx, begun, seen, yield)
+	}
+}
+
+// remember keeps here what stands over there. A customer who was joined with another has no contact here.
+func (c *CRM) remember(ctx context.Context, contact crm.Contact) error {
+	q := c.Keeper.DB.Read()
+	row, err := q.ContactOf(ctx, contact.CustomerID)
+	if err == nil && crm.Stored(row) == contact {
+		return nil
+	}
+	if _, gone := q.CustomerByID(ctx, contact.CustomerID); errors.Is(gone, db.ErrNoRows) {
+		return nil
+	}
+	if err == nil || errors.Is(err, db.ErrNoRows) {
+		_, err = c.Builtin.SaveContact(ctx, contact)
+	}
+	if err != nil {
+		return fmt.Errorf("keep the contact of customer %d as it stands: %w", contact.CustomerID, err)
+	}
+	return nil
+}
+
+// notListed gives the contacts that are here only: those that were not to be written stand, the others are gone.
+func (c *CRM) notListed(ctx context.Context, begun time.Time, seen map[int64]bool, yield func(crm.Contact, error) bool) {
+	for contact, err := range c.Builtin.Contacts(ctx) {
+		if err != nil {
+			yield(crm.Contact{}, err)
+			return
+		}
+		if seen[contact.CustomerID] {
+			continue
+		}
+		ref, err := c.Keeper.DB.Read().ExternalRef(ctx, c.System, string(Contact), c.key(contact.CustomerID))
+		if err == nil && (ref.State == observed || ref.State == skipped) {
+			if !yield(contact, nil) {
+				return
+			}
+			continue
+		}
+		if err == nil || errors.Is(err, db.ErrNoRows) {
+			err = c.Keeper.DB.Tx(ctx, func(q *db.Queries) error { return q.DeleteGoneContact(ctx, contact.CustomerID, db.At(begun)) })
+		}
+		if err != nil {
+			yield(crm.Contact{}, fmt.Errorf("forget the contact of customer %d: %w", contact.CustomerID, err))
+			return
+		}
+	}
+}
+
+// rewrite queues the job that writes a record as it stands here; none if it is gone.
+func rewrite(ctx context.Context, q *db.Queries, ref db.ExternalRef) error {
+	var job queue.Args
+	var err error
+	switch Kind(ref.Kind) {
+	case Contact:
+		var row db.Contact
+		row, err = q.ContactOf(ctx, ref.CustomerID)
+		job = crm.SyncContact{Contact: crm.Stored(row)}
+	case Task:
+		var t db.Task
+		t, err = q.TaskByCause(ctx, ref.Key)
+		job = crm.SyncTask{Task: crm.Task{CustomerID: t.CustomerID, Cause: t.Cause, Title: t.Title}, Done: !t.DoneAt.IsZero()}
+	case Note:
+		var n db.Note
+		n, err = q.NoteByCause(ctx, ref.Key)
+		job = crm.WriteNote{Note: crm.Note{CustomerID: n.CustomerID, Cause: n.Cause, Text: n.Text}}
+	case Ticket:
+		job = PushTicket{ref.Key}
+	default:
+		return nil // a message goes with its ticket
+	}
+	if errors.Is(err, db.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return queue.Insert(ctx, q, job)
+}

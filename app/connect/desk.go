@@ -1,0 +1,351 @@
+package connect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"time"
+
+	"bursar/app/crm"
+	"bursar/app/db"
+	"bursar/app/queue"
+	"bursar/app/support"
+)
+
+// Desk is the support desk of another company. Every ticket is one of the built-in desk too: what is written here,
+// by a rule or a person, is pushed there by a job, and what people do there comes back (Pull).
+type Desk struct {
+	*Keeper
+	support.Builtin
+	Contacts string // the system whose contacts this vendor's tickets may name, "" if its CRM is another's
+	own      string
+}
+
+var _ support.Desk = (*Desk)(nil)
+
+// NewDesk makes the desk that a keeper writes to. contacts is the system of the CRM.
+func NewDesk(ctx context.Context, k *Keeper, contacts string) (*Desk, error) {
+	own, err := ownKeys(ctx, k.DB)
+	d := &Desk{Keeper: k, Builtin: support.Builtin{DB: k.DB}, own: own}
+	if contacts == "crm:"+k.Vendor.Name {
+		d.Contacts = contacts
+	}
+	return d, err
+}
+
+// PushTicket is the job that makes a ticket stand at the vendor as it does here, with all its messages.
+type PushTicket struct{ Cause string }
+
+func (PushTicket) Kind() string  { return "push_ticket" }
+func (a PushTicket) Key() string { return a.Cause }
+
+// Handle registers the job of the desk.
+func (d *Desk) Handle(w *queue.Worker) {
+	queue.Handle(w, queue.Options{System: "desk"}, func(ctx context.Context, a PushTicket) error { return d.Push(ctx, a.Cause) })
+}
+
+// Open implements support.Desk. The reference is that of the ticket here: the vendor's comes later.
+func (d *Desk) Open(ctx context.Context, t support.Ticket) (string, error) {
+	var id int64
+	err := d.Keeper.DB.Tx(ctx, func(q *db.Queries) (err error) {
+		if id, _, err = support.Open(ctx, q, t); err != nil {
+			return err
+		}
+		return queue.Insert(ctx, q, PushTicket{t.Cause})
+	})
+	return support.Reference(id), err
+}
+
+// Close implements support.Desk.
+func (d *Desk) Close(ctx context.Context, cause, note string) error {
+	if err := d.Builtin.Close(ctx, cause, note); err != nil {
+		return err
+	}
+	return d.Keeper.DB.Tx(ctx, func(q *db.Queries) error { return queue.Insert(ctx, q, PushTicket{cause}) })
+}
+
+// Push makes the ticket of a cause stand at the vendor: the ticket with its first message, then each other message
+// once, then its status.
+func (d *Desk) Push(ctx context.Context, cause string) error {
+	mode, err := d.mode(ctx)
+	if err != nil || mode == Off {
+		return err
+	}
+	defer d.locks.lock("whole " + cause)()
+	q := d.Keeper.DB.Read()
+	t, err := q.TicketByCause(ctx, cause)
+	if errors.Is(err, db.ErrNoRows) {
+		return nil // a close of what never was
+	}
+	if err != nil {
+		return fmt.Errorf("read the ticket of %s: %w", cause, err)
+	}
+	if skip, err := d.isSkipped(ctx, Ticket, cause); err != nil || skip && mode == Live {
+		return err
+	}
+	messages, err := q.MessagesOf(ctx, t.ID)
+	if err != nil {
+		return fmt.Errorf("read the messages of %s: %w", cause, err)
+	}
+	r, err := d.record(ctx, t, messages)
+	if err != nil {
+		return err
+	}
+	found, err := d.Save(ctx, r)
+	if err != nil || mode != Live {
+		return err
+	}
+	if err := d.pushMessages(ctx, r, found.ID, messages); err != nil {
+		return err
+	}
+	return d.agree(ctx, t, found, r)
+}
+
+// record is a ticket as it is created. What it says is not written again later: people work on it there.
+func (d *Desk) record(ctx context.Context, t db.Ticket, messages []db.Message) (Record, error) {
+	r := Record{Kind: Ticket, Key: t.Cause, Fields: crm.Fields{Subject: t.Subject, Queue: t.Queue, Priority: t.Priority,
+		Tags: "bursar," + t.Queue, State: Open}}
+	if len(messages) > 0 {
+		r.Fields[Body], r.Fields[Author] = messages[0].Body, messages[0].Author
+	}
+	if !t.CustomerID.Valid {
+		return r, nil
+	}
+	c, err := d.Keeper.DB.Read().CustomerByID(ctx, t.CustomerID.Int64)
+	if err != nil {
+		return r, fmt.Errorf("read the customer of %s: %w", t.Cause, err)
+	}
+	r.Person = Person{CustomerID: c.ID, Key: d.own + strconv.FormatInt(c.ID, 10), Name: c.Name, Email: c.Email}
+	if d.Contacts != "" {
+		ref, err := d.Keeper.DB.Read().ExternalRef(ctx, d.Contacts, string(Contact), r.Person.Key)
+		if err != nil && !errors.Is(err, db.ErrNoRows) {
+			return r, fmt.Errorf("read the contact of customer %d: %w", c.ID, err)
+		}
+		r.Person.ContactID = ref.RemoteID
+	}
+	return r, nil
+}
+
+// pushMessages writes every message but the first, which is the ticket's text. One that came from there has no
+// need to go back.
+func (d *Desk) pushMessages(ctx context.Context, ticket Record, id string, messages []db.Message) error {
+	for n, m := range messages {
+		if n == 0 || m.Author == d.Vendor.Name {
+			continue
+		}
+		key := ticket.Key + "/" + m.Key
+		ref, err := d.Keeper.DB.Read().ExternalRef(ctx, d.System, string(Message), key)
+		if err == nil && ref.State == linked || err == nil && ref.State == skipped {
+			continue // said is said: nobody reads it again to see whether it was deleted
+		}
+		if err != nil && !errors.Is(err, db.ErrNoRows) {
+			return fmt.Errorf("read what is known of a message of %s: %w", ticket.Key, err)
+		}
+		_, err = d.Save(ctx, Record{Kind: Message, Key: key, Person: ticket.Person, Parent: id, Fields: crm.Fields{Body: m.Body, Author: m.Author}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// agree brings the status in step: what changed since both sides said the same wins, here or there.
+func (d *Desk) agree(ctx context.Context, t db.Ticket, found Found, r Record) error {
+	row, err := d.Keeper.DB.Read().DeskTicket(ctx, t.ID)
+	if err != nil && !errors.Is(err, db.ErrNoRows) {
+		return fmt.Errorf("read how %s stood: %w", t.Cause, err)
+	}
+	if row.RemoteID != found.ID {
+		row = db.DeskTicket{TicketID: t.ID, System: d.System, RemoteID: found.ID, Agreed: Open}
+	}
+	there := found.Fields[State]
+	if t.Status != row.Agreed && there == row.Agreed {
+		r.Fields = crm.Fields{State: t.Status}
+		if err := d.Remote.Update(ctx, found.ID, r); err != nil {
+			return outcome(fmt.Errorf("make ticket %s %s: %w", found.ID, t.Status, err))
+		}
+		there, found.Status = t.Status, ""
+		if again, err := d.Remote.Read(ctx, Ticket, found.ID); err == nil && again != nil {
+			found = *again
+		}
+	}
+	return d.take(ctx, row, found, there)
+}
+
+// take keeps how a ticket stands there, and follows a change of its status here.
+func (d *Desk) take(ctx context.Context, row db.DeskTicket, found Found, there string) error {
+	err := d.Keeper.DB.Tx(ctx, func(q *db.Queries) error {
+		t, err := q.TicketByID(ctx, row.TicketID)
+		if err != nil {
+			return err
+		}
+		if there != row.Agreed && t.Status == row.Agreed {
+			if there == Closed {
+				_, err = support.Close(ctx, q, t.ID, d.Vendor.Name, "Solved in "+d.Vendor.Label+by(found)+".")
+			} else {
+				_, err = support.Reopen(ctx, q, t.ID, d.Vendor.Name)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return q.SaveDeskTicket(ctx, db.SaveDeskTicketParams{TicketID: row.TicketID, System: d.System, RemoteID: found.ID, URL: found.URL,
+			Status: found.Status, Assignee: found.Assignee, Agreed: there, AsOfAt: db.Now()})
+	})
+	if err != nil {
+		return fmt.Errorf("keep how ticket %s stands: %w", found.ID, err)
+	}
+	return nil
+}
+
+func by(found Found) string {
+	if found.Assignee == "" {
+		return ""
+	}
+	return " by " + found.Assignee
+}
+
+// Tickets implements support.Desk.
+func (d *Desk) Tickets(ctx context.Context) iter.Seq2[support.Status, error] {
+	return func(yield func(support.Status, error) bool) {
+		mode, err := d.mode(ctx)
+		if err != nil {
+			yield(support.Status{}, err)
+			return
+		}
+		if mode != Live {
+			d.Builtin.Tickets(ctx)(yield)
+			return
+		}
+		seen := map[string]bool{}
+		for found, err := range d.Remote.List(ctx, Ticket, time.Time{}) {
+			if err != nil {
+				yield(support.Status{}, fmt.Errorf("list the tickets in %s: %w", d.Vendor.Label, err))
+				return
+			}
+			if found.Key == "" || seen[found.Key] {
+				continue
+			}
+			t, err := d.Keeper.DB.Read().TicketByCause(ctx, found.Key)
+			if errors.Is(err, db.ErrNoRows) {
+				continue // of another Bursar
+			}
+			if err == nil {
+				seen[found.Key] = true
+				err = d.pull(ctx, t, found)
+			}
+			if err != nil {
+				yield(support.Status{}, err)
+				return
+			}
+			if !yield(support.Status{CustomerID: t.CustomerID.Int64, Cause: t.Cause, Open: found.Fields[State] == Open}, nil) {
+				return
+			}
+		}
+		d.notListed(ctx, seen, yield)
+	}
+}
+
+// notListed gives the tickets that were not to be written: they stand as they do here.
+func (d *Desk) notListed(ctx context.Context, seen map[string]bool, yield func(support.Status, error) bool) {
+	for t, err := range d.Builtin.Tickets(ctx) {
+		if err == nil && seen[t.Cause] {
+			continue
+		}
+		if err == nil {
+			var ref db.ExternalRef
+			ref, err = d.Keeper.DB.Read().ExternalRef(ctx, d.System, string(Ticket), t.Cause)
+			if errors.Is(err, db.ErrNoRows) || err == nil && ref.State != observed && ref.State != skipped {
+				continue
+			}
+		}
+		if !yield(t, err) || err != nil {
+			return
+		}
+	}
+}
+
+// pull takes in how a ticket stands there.
+func (d *Desk) pull(ctx context.Context, t db.Ticket, found Found) error {
+	defer d.locks.lock("whole " + t.Cause)()
+	row, err := d.Keeper.DB.Read().DeskTicket(ctx, t.ID)
+	if errors.Is(err, db.ErrNoRows) {
+		return nil // not pushed to the end yet
+	}
+	if err != nil {
+		return fmt.Errorf("read how %s stood: %w", t.Cause, err)
+	}
+	if found.At.Before(row.AsOfAt.Time) {
+		again, err := d.Remote.Read(ctx, Ticket, found.ID) // it may have been pushed since it was listed
+		if err != nil || again == nil {
+			return outcome(err)
+		}
+		found = *again
+	}
+	if t, err = d.Keeper.DB.Read().TicketByCause(ctx, t.Cause); err != nil {
+		return fmt.Errorf("read the ticket of %s: %w", t.Cause, err)
+	}
+	there := found.Fields[State]
+	if t.Status != row.Agreed && there == row.Agreed {
+		return nil // a change from here is on its way
+	}
+	return d.take(ctx, row, found, there)
+}
+
+// Pull takes in what changed at the vendor since the last Pull. The cursor goes on only when all was read.
+func (d *Desk) Pull(ctx context.Context) error {
+	c, err := d.Keeper.DB.Read().Connector(ctx, d.System)
+	if err != nil || c.Mode != Live {
+		return err
+	}
+	since := time.Time{}
+	if ms, err := strconv.ParseInt(c.Cursor, 10, 64); err == nil {
+		since = time.UnixMilli(ms).Add(-overlap)
+	}
+	begun := time.Now()
+	for found, err := range d.Remote.List(ctx, Ticket, since) {
+		if err == nil {
+			err = d.changed(ctx, found)
+		}
+		if err != nil {
+			return fmt.Errorf("list what changed in %s: %w", d.Vendor.Label, outcome(err))
+		}
+	}
+	cursor := strconv.FormatInt(begun.UnixMilli(), 10)
+	return d.Keeper.DB.Tx(ctx, func(q *db.Queries) error { return q.SetConnectorCursor(ctx, cursor, d.System) })
+}
+
+// overlap is more than the clocks and the lists of the vendors are behind.
+const overlap = 2 * time.Minute
+
+// PullTicket takes in how one ticket stands, of which a webhook told. The webhook itself is not believed: it may be
+// late, and out of order.
+func (d *Desk) PullTicket(ctx context.Context, id string) error {
+	if mode, err := d.mode(ctx); err != nil || mode != Live {
+		return err
+	}
+	found, err := d.Remote.Read(ctx, Ticket, id)
+	if err != nil {
+		return outcome(fmt.Errorf("read ticket %s: %w", id, err))
+	}
+	if found == nil {
+		return nil
+	}
+	return d.changed(ctx, *found)
+}
+
+func (d *Desk) changed(ctx context.Context, found Found) error {
+	if found.Key == "" {
+		return nil
+	}
+	t, err := d.Keeper.DB.Read().TicketByCause(ctx, found.Key)
+	if errors.Is(err, db.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the ticket of %s: %w", found.Key, err)
+	}
+	return d.pull(ctx, t, found)
+}

@@ -1,0 +1,89 @@
+-- name: AddConnector :exec
+-- What is new observes; one that is known stays as it was set.
+INSERT INTO connectors (system, mode, updated_at) VALUES (@system, @mode, @now) ON CONFLICT (system) DO NOTHING;
+
+-- name: Connector :one
+SELECT * FROM connectors WHERE system = ?;
+
+-- name: Connectors :many
+SELECT * FROM connectors ORDER BY system;
+
+-- name: SetConnectorMode :execrows
+UPDATE connectors SET mode = @mode, updated_at = @now WHERE system = @system AND mode <> @mode;
+
+-- name: HoldConnector :exec
+UPDATE connectors SET held_at = @now, held_reason = @reason WHERE system = @system AND held_at = 0;
+
+-- name: ResumeConnector :exec
+UPDATE connectors SET held_at = 0, held_reason = '' WHERE system = @system;
+
+-- name: CheckConnector :exec
+UPDATE connectors SET checked_at = @now, problem = @problem WHERE system = @system;
+
+-- name: SetConnectorCursor :exec
+UPDATE connectors SET cursor = @cursor WHERE system = @system;
+
+-- name: ExternalRef :one
+SELECT * FROM external_refs WHERE system = ? AND kind = ? AND key = ?;
+
+-- name: ExternalRefByRemote :one
+SELECT * FROM external_refs WHERE system = ? AND kind = ? AND remote_id = ?;
+
+-- name: SaveExternalRef :exec
+INSERT INTO external_refs (system, kind, key, customer_id, remote_id, state, hash, problem, tried_at, linked_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (system, kind, key) DO UPDATE SET customer_id = excluded.customer_id, remote_id = excluded.remote_id, state = excluded.state,
+  hash = excluded.hash, problem = excluded.problem, tried_at = excluded.tried_at, linked_at = excluded.linked_at, updated_at = excluded.updated_at;
+
+-- name: ExternalRefsIn :many
+-- Those of a system in one state, by kind and key after a pair of them.
+SELECT * FROM external_refs
+WHERE system = @system AND state = @state AND (kind > @kind OR kind = @kind AND key > @key) ORDER BY kind, key LIMIT @n;
+
+-- name: CountExternalRefs :many
+SELECT kind, state, CAST(COUNT(*) AS INTEGER) AS n FROM external_refs WHERE system = ? GROUP BY kind, state;
+
+-- name: TroubledExternalRefs :many
+-- What a person should know of: an outcome that is not known, and what waits for an answer.
+SELECT * FROM external_refs WHERE system = @system AND state IN ('unknown', 'asking', 'intended') AND (problem <> '' OR tried_at <> 0)
+ORDER BY updated_at DESC LIMIT @n;
+
+-- name: SkipObserved :execrows
+UPDATE external_refs SET state = 'skipped', updated_at = @now WHERE system = @system AND state = 'observed';
+
+-- name: DropObservedWrite :exec
+DELETE FROM external_writes WHERE system = ? AND kind = ? AND key = ? AND observed = 1;
+
+-- name: InsertExternalWrite :exec
+INSERT INTO external_writes (system, kind, key, customer_id, observed, action, by_hand, changes, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: ExternalWritesPage :many
+SELECT * FROM external_writes WHERE system = @system AND observed = @observed AND id < @before ORDER BY id DESC LIMIT @n;
+
+-- name: CountObservedWrites :many
+SELECT kind, action, CAST(COUNT(*) AS INTEGER) AS n FROM external_writes WHERE system = @system AND observed = 1 GROUP BY kind, action;
+
+-- name: PruneExternalWrites :execrows
+DELETE FROM external_writes WHERE observed = 0 AND created_at < @before;
+
+-- name: TaskByCause :one
+SELECT * FROM tasks WHERE cause = ?;
+
+-- name: NoteByCause :one
+SELECT * FROM notes WHERE cause = ?;
+
+-- name: DeskTicket :one
+SELECT * FROM desk_tickets WHERE ticket_id = ?;
+
+-- name: SaveDeskTicket :exec
+INSERT INTO desk_tickets (ticket_id, system, remote_id, url, status, assignee, agreed, as_of_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (ticket_id) DO UPDATE SET system = excluded.system, remote_id = excluded.remote_id, url = excluded.url, status = excluded.status,
+  assignee = excluded.assignee, agreed = excluded.agreed, as_of_at = excluded.as_of_at;
+
+-- name: DeskTicketsOf :many
+-- Of some tickets, given as a JSON list of their numbers.
+SELECT d.* FROM desk_tickets d WHERE d.ticket_id IN (SELECT value FROM json_each(@ids));
+
+-- name: DeleteGoneContact :exec
+-- The CRM was read whole and has it no more.
+DELETE FROM contacts WHERE customer_id = @customer_id AND updated_at < @before;

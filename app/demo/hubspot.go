@@ -1,0 +1,479 @@
+package demo
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/mail"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// HubSpot is a simulated HubSpot account with the parts of its API that a connector needs, in the date version
+// 2026-09. It refuses what the API's schemas and rules refuse: properties that were not created, values of the wrong
+// type, a second record with a unique value, a second contact with an e-mail address.
+type HubSpot struct {
+	Vendor
+	Secret string          // that webhooks are signed with
+	Scopes map[string]bool // that the token lacks
+
+	properties map[string]map[string]hubspotProperty // by object type and name
+}
+
+type hubspotProperty struct {
+	Name      string `json:"name"`
+	Label     string `json:"label"`
+	Group     string `json:"groupName"`
+	Type      string `json:"type"`
+	FieldType string `json:"fieldType"`
+	Unique    bool   `json:"hasUniqueValue"`
+}
+
+// NewHubSpot opens an account with HubSpot's own properties, the default ticket pipeline and one user, 77.
+func NewHubSpot() *HubSpot {
+	h := &HubSpot{Secret: "hubspot-secret", Scopes: map[string]bool{}, properties: map[string]map[string]hubspotProperty{}}
+	own := map[string]string{
+		"contacts": "firstname lastname email lifecyclestage phone company",
+		"tickets":  "subject content hs_pipeline hs_pipeline_stage hs_ticket_priority hubspot_owner_id",
+		"tasks":    "hs_task_subject hs_task_body hs_task_status hs_task_priority hs_task_type hs_timestamp hubspot_owner_id",
+		"notes":    "hs_note_body hs_timestamp hubspot_owner_id",
+	}
+	for kind, names := range own {
+		h.properties[kind] = map[string]hubspotProperty{}
+		for name := range strings.FieldsSeq(names) {
+			h.properties[kind][name] = hubspotProperty{Name: name, Type: "string", FieldType: "text"}
+		}
+	}
+	const objects = "/crm/objects/2026-09/{type}"
+	h.open(hubspotFailure, map[string]func(*vcall) (int, any, error){
+		"GET " + objects:                                        h.list,
+		"POST " + objects:                                       h.create,
+		"GET " + objects + "/{id}":                              h.get,
+		"PATCH " + objects + "/{id}":                            h.update,
+		"POST " + objects + "/batch/upsert":                     h.upsert,
+		"POST " + objects + "/batch/read":                       h.readBatch,
+		"POST " + objects + "/search":                           h.search,
+		"POST /crm/associations/2026-09/{from}/{to}/batch/read": h.associated,
+		"GET /crm/properties/2026-09/{type}":                    h.listProperties,
+		"POST /crm/properties/2026-09/{type}":                   h.createProperty,
+		"GET /crm/pipelines/2026-09/{type}":                     h.pipelines,
+		"GET /crm/owners/2026-09/{id}":                          h.getOwner,
+	})
+	return h
+}
+
+// hubspotFailure is https://developers.hubspot.com/docs/developer-tooling/platform/error-handling.
+func hubspotFailure(status int, message string) any {
+	category := map[int]string{400: "VALIDATION_ERROR", 401: "INVALID_AUTHENTICATION", 403: "MISSING_SCOPES", 404: "OBJECT_NOT_FOUND",
+		409: "CONFLICT", 429: "RATE_LIMITS"}[status]
+	return object{"status": "error", "message": message, "category": category, "correlationId": "00000000-0000-4000-8000-000000000000"}
+}
+
+// shelf is the object type of the path, with its properties.
+func (h *HubSpot) shelf(c *vcall, writes bool) (string, error) {
+	kind := c.PathValue("type")
+	if h.properties[kind] == nil {
+		return "", refuse(http.StatusBadRequest, "Unable to infer object type from: %s", kind)
+	}
+	scope := "crm.objects.contacts."
+	if kind == "tickets" {
+		scope = "tickets."
+	}
+	scope += map[bool]string{true: "write", false: "read"}[writes]
+	return kind, h.allowed(scope)
+}
+
+func (h *HubSpot) allowed(scope string) error {
+	if !h.Scopes[scope] {
+		return nil
+	}
+	message := "This app hasn't been granted all required scopes to make this call."
+	return &refusal{status: http.StatusForbidden, message: message, body: object{"status": "error", "message": message, "category": "MISSING_SCOPES",
+		"errors": []any{object{"message": "One or more of the following scopes are required.", "context": object{"requiredGranularScopes": []string{scope}}}}}}
+}
+
+var isNumber = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
+
+// check refuses values that a property would not take. except is the record that may have the unique values.
+func (h *HubSpot) check(kind string, values map[string]string, except *record) error {
+	for name, value := range values {
+		p, known := h.properties[kind][name]
+		if !known {
+			return refuse(http.StatusBadRequest, "Property values were not valid: Property %q does not exist", name)
+		}
+		if value == "" {
+			continue
+		}
+		_, notTime := time.Parse(time.RFC3339, value)
+		_, notAddress := mail.ParseAddress(value)
+		switch {
+		case p.Type == "number" && !isNumber.MatchString(value), p.Type == "datetime" && notTime != nil:
+			return refuse(http.StatusBadRequest, "Property values were not valid: %q was not a valid %s", value, p.Type)
+		case name == "email" && notAddress != nil:
+			return refuse(http.StatusBadRequest, "Property values were not valid: Email address %s is invalid", value)
+		}
+		other := h.by(kind, name, value)
+		if other == nil || other == except {
+			continue
+		}
+		if name == "email" {
+			return refuse(http.StatusConflict, "Contact already exists. Existing ID: %s", other.id)
+		}
+		if p.Unique {
+			return refuse(http.StatusBadRequest, "Cannot set PropertyValueCoordinates on record. %s already has that value.", other.id)
+		}
+	}
+	return nil
+}
+
+// render is a record with the properties that were asked for.
+func (h *HubSpot) render(r *record, names []string) object {
+	p := object{"hs_object_id": r.id}
+	for _, name := range names {
+		if _, known := h.properties[r.kind][name]; known {
+			p[name] = nil
+			if v, ok := r.fields[name]; ok {
+				p[name] = v
+			}
+		}
+	}
+	o := object{"id": r.id, "properties": p, "archived": false, "createdAt": r.created.UTC().Format(time.RFC3339Nano), "updatedAt": r.updated.UTC().Format(time.RFC3339Nano)}
+	o["url"] = "https://app.hubspot.com/contacts/1/record/" + map[string]string{"contacts": "0-1", "tickets": "0-5"}[r.kind] + "/" + r.id
+	return o
+}
+
+func (h *HubSpot) get(c *vcall) (int, any, error) {
+	kind, err := h.shelf(c, false)
+	if err != nil {
+		return 0, nil, err
+	}
+	r := h.record(kind, c.PathValue("id"))
+	if by := c.URL.Query().Get("idProperty"); by != "" {
+		if p := h.properties[kind][by]; !p.Unique && by != "email" {
+			return 0, nil, refuse(http.StatusBadRequest, "%s is not a unique property", by)
+		}
+		r = h.by(kind, by, c.PathValue("id"))
+	}
+	if r == nil {
+		return 0, nil, refuse(http.StatusNotFound, "resource not found")
+	}
+	return http.StatusOK, h.render(r, strings.Split(c.URL.Query().Get("properties"), ",")), nil
+}
+
+// hubspotInput is a record as it is sent.
+type hubspotInput struct {
+	ID           string            `json:"id,omitempty"`
+	IDProperty   string            `json:"idProperty,omitempty"`
+	After        string            `json:"after,omitempty"`
+	Properties   map[string]string `json:"properties,omitempty"`
+	Associations []struct {
+		To struct {
+			ID string `json:"id"`
+		} `json:"to"`
+		Types []struct {
+			Category string `json:"associationCategory"`
+			ID       int    `json:"associationTypeId"`
+		} `json:"types"`
+	} `json:"associations,omitempty"`
+}
+
+func (h *HubSpot) create(c *vcall) (int, any, error) {
+	kind, err := h.shelf(c, true)
+	var in hubspotInput
+	if err == nil {
+		err = c.decode(&in)
+	}
+	if err == nil {
+		err = h.check(kind, in.Properties, nil)
+	}
+	if err == nil {
+		err = h.complete(kind, in.Properties)
+	}
+	links := map[string][]string{}
+	if err == nil {
+		links, err = h.links(kind, in)
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	r := h.add(kind, in.Properties)
+	r.links = links
+	for to, ids := range links {
+		for _, id := range ids {
+			other := h.record(to, id)
+			other.links[kind] = append(other.links[kind], r.id)
+		}
+	}
+	return http.StatusCreated, h.render(r, keysOf(in.Properties)), nil
+}
+
+// complete refuses a record without what it must have.
+func (h *HubSpot) complete(kind string, values map[string]string) error {
+	for _, name := range map[string][]string{"tickets": {"hs_pipeline_stage"}, "tasks": {"hs_timestamp"}, "notes": {"hs_timestamp"}}[kind] {
+		if values[name] == "" {
+			return refuse(http.StatusBadRequest, "Error creating %s. Some required properties were not set: %s", kind, name)
+		}
+	}
+	return nil
+}
+
+// hubspotLinks are the association types that are known, by their id.
+var hubspotLinks = map[int][2]string{16: {"tickets", "contacts"}, 202: {"notes", "contacts"}, 204: {"tasks", "contacts"}, 228: {"notes", "tickets"}}
+
+func (h *HubSpot) links(kind string, in hubspotInput) (map[string][]string, error) {
+	links := map[string][]string{}
+	for _, a := range in.Associations {
+		for _, t := range a.Types {
+			ends, known := hubspotLinks[t.ID]
+			if !known || t.Category != "HUBSPOT_DEFINED" || ends[0] != kind || h.record(ends[1], a.To.ID) == nil {
+				return nil, refuse(http.StatusBadRequest, "Association type %d from %s to %s is not valid", t.ID, kind, a.To.ID)
+			}
+			links[ends[1]] = append(links[ends[1]], a.To.ID)
+		}
+	}
+	return links, nil
+}
+
+func (h *HubSpot) update(c *vcall) (int, any, error) {
+	kind, err := h.shelf(c, true)
+	var in hubspotInput
+	if err == nil {
+		err = c.decode(&in)
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	r := h.record(kind, c.PathValue("id"))
+	if r == nil {
+		return 0, nil, refuse(http.StatusNotFound, "Object not found.  objectId are usually numeric.")
+	}
+	if err := h.check(kind, in.Properties, r); err != nil {
+		return 0, nil, err
+	}
+	r.set(in.Properties)
+	return http.StatusOK, h.render(r, keysOf(in.Properties)), nil
+}
+
+func (h *HubSpot) upsert(c *vcall) (int, any, error) {
+	kind, err := h.shelf(c, true)
+	var in struct {
+		Inputs []hubspotInput `json:"inputs"`
+	}
+	if err == nil {
+		err = c.decode(&in)
+	}
+	if err == nil && len(in.Inputs) > 100 {
+		err = refuse(http.StatusBadRequest, "too many inputs")
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	results, errs := []any{}, []any{}
+	for _, one := range in.Inputs {
+		if !h.properties[kind][one.IDProperty].Unique || one.ID == "" || one.Properties == nil {
+			return 0, nil, refuse(http.StatusBadRequest, "idProperty %q is not a unique property", one.IDProperty)
+		}
+		r := h.by(kind, one.IDProperty, one.ID)
+		if err := h.check(kind, one.Properties, r); err != nil {
+			e := err.(*refusal)
+			errs = append(errs, hubspotFailure(e.status, e.message))
+			continue
+		}
+		isNew := r == nil
+		if isNew {
+			r = h.add(kind, map[string]string{one.IDProperty: one.ID})
+		}
+		r.set(one.Properties)
+		o := h.render(r, keysOf(one.Properties))
+		o["new"] = isNew
+		results = append(results, o)
+	}
+	if len(errs) > 0 {
+		return http.StatusMultiStatus, object{"status": "COMPLETE", "results": results, "errors": errs, "numErrors": len(errs)}, nil
+	}
+	return http.StatusOK, object{"status": "COMPLETE", "results": results}, nil
+}
+
+func (h *HubSpot) readBatch(c *vcall) (int, any, error) {
+	kind, err := h.shelf(c, false)
+	var in struct {
+		Inputs     []hubspotInput `json:"inputs"`
+		Properties []string       `json:"properties"`
+		History    []string       `json:"propertiesWithHistory"`
+		IDProperty string         `json:"idProperty"`
+	}
+	if err == nil {
+		err = c.decode(&in)
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	results := []any{}
+	for _, one := range in.Inputs {
+		if r := h.record(kind, one.ID); r != nil {
+			results = append(results, h.render(r, in.Properties))
+		}
+	}
+	return http.StatusOK, object{"status": "COMPLETE", "results": results}, nil
+}
+
+func (h *HubSpot) list(c *vcall) (int, any, error) {
+	kind, err := h.shelf(c, false)
+	if err != nil {
+		return 0, nil, err
+	}
+	query := c.URL.Query()
+	limit, err := number(query, "limit", 10, 100)
+	if err != nil {
+		return 0, nil, err
+	}
+	page, next := after(h.live(kind), query.Get("after"), limit)
+	return http.StatusOK, h.renderPage(page, next, strings.Split(query.Get("properties"), ",")), nil
+}
+
+func (h *HubSpot) renderPage(page []*record, next string, names []string) object {
+	results := []any{}
+	for _, r := range page {
+		results = append(results, h.render(r, names))
+	}
+	o := object{"results": results}
+	if next != "" {
+		o["paging"] = object{"next": object{"after": next}}
+	}
+	return o
+}
+
+func (h *HubSpot) search(c *vcall) (int, any, error) {
+	kind, err := h.shelf(c, false)
+	var in struct {
+		Limit      int      `json:"limit"`
+		After      string   `json:"after"`
+		Properties []string `json:"properties"`
+		Sorts      []string `json:"sorts"`
+		Groups     []struct {
+			Filters []struct {
+				Property string `json:"propertyName"`
+				Operator string `json:"operator"`
+				Value    string `json:"value"`
+			} `json:"filters"`
+		} `json:"filterGroups"`
+	}
+	if err == nil {
+		err = c.decode(&in)
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	matches := h.indexed(kind)
+	for _, f := range in.Groups[0].Filters {
+		matches = slices.DeleteFunc(slices.Clone(matches), func(r *record) bool {
+			switch {
+			case f.Operator == "HAS_PROPERTY":
+				return r.fields[f.Property] == ""
+			case f.Property == "hs_lastmodifieddate" && f.Operator == "GTE":
+				ms, _ := strconv.ParseInt(f.Value, 10, 64)
+				return r.updated.UnixMilli() < ms
+			}
+			return r.fields[f.Property] != f.Value
+		})
+	}
+	page, next := after(matches, in.After, in.Limit)
+	return http.StatusOK, h.renderPage(page, next, in.Properties), nil
+}
+
+func (h *HubSpot) associated(c *vcall) (int, any, error) {
+	var in struct {
+		Inputs []hubspotInput `json:"inputs"`
+	}
+	if err := c.decode(&in); err != nil {
+		return 0, nil, err
+	}
+	results := []any{}
+	for _, one := range in.Inputs {
+		r := h.record(c.PathValue("from"), one.ID)
+		if r == nil {
+			continue
+		}
+		to := []any{}
+		for _, id := range r.links[c.PathValue("to")] {
+			other := h.record(c.PathValue("to"), id)
+			if other != nil && time.Since(other.created) >= h.Lag {
+				to = append(to, object{"toObjectId": json.Number(id), "associationTypes": []any{}})
+			}
+		}
+		if len(to) > 0 {
+			results = append(results, object{"from": object{"id": one.ID}, "to": to})
+		}
+	}
+	return http.StatusOK, object{"status": "COMPLETE", "results": results}, nil
+}
+
+func (h *HubSpot) listProperties(c *vcall) (int, any, error) {
+	list := []hubspotProperty{}
+	for _, name := range keysOf(h.properties[c.PathValue("type")]) {
+		list = append(list, h.properties[c.PathValue("type")][name])
+	}
+	return http.StatusOK, object{"results": list}, nil
+}
+
+func (h *HubSpot) createProperty(c *vcall) (int, any, error) {
+	kind := c.PathValue("type")
+	if err := h.allowed("crm.schemas." + kind + ".write"); err != nil {
+		return 0, nil, err
+	}
+	var p hubspotProperty
+	if err := c.decode(&p); err != nil {
+		return 0, nil, err
+	}
+	group := map[string]string{"contacts": "contactinformation", "tickets": "ticketinformation"}[kind]
+	switch {
+	case p.Name == "" || p.Label == "" || p.Type == "" || p.FieldType == "":
+		return 0, nil, refuse(http.StatusBadRequest, "Some required fields were not set")
+	case p.Group != group:
+		return 0, nil, refuse(http.StatusBadRequest, "Property group %q does not exist", p.Group)
+	case h.properties[kind][p.Name].Name != "":
+		return 0, nil, refuse(http.StatusConflict, "A property named '%s' already exists.", p.Name)
+	}
+	h.properties[kind][p.Name] = p
+	return http.StatusCreated, p, nil
+}
+
+// hubspotStages are those of the pipeline that a new account has.
+var hubspotStages = []struct{ id, label, state string }{{"1", "New", "OPEN"}, {"2", "Waiting on contact", "OPEN"}, {"3", "Waiting on us", "OPEN"}, {"4", "Closed", "CLOSED"}}
+
+func (h *HubSpot) pipelines(*vcall) (int, any, error) {
+	stages := []any{}
+	for _, s := range hubspotStages {
+		stages = append(stages, object{"id": s.id, "label": s.label, "metadata": object{"ticketState": s.state}})
+	}
+	return http.StatusOK, object{"results": []any{object{"id": "0", "label": "Support Pipeline", "stages": stages}}}, nil
+}
+
+func (h *HubSpot) getOwner(c *vcall) (int, any, error) {
+	if c.PathValue("id") != "77" {
+		return 0, nil, refuse(http.StatusNotFound, "no such owner")
+	}
+	return http.StatusOK, object{"id": "77", "email": "sam@example.com", "firstName": "Sam"}, nil
+}
+
+// Webhook is what HubSpot would send to url about a change of a ticket, signed.
+func (h *HubSpot) Webhook(url, ticket string, at time.Time) (*http.Request, error) {
+	body := fmt.Sprintf(`[{"objectId":%s,"subscriptionType":"ticket.propertyChange","propertyName":"hs_pipeline_stage","occurredAt":%d}]`, ticket, at.UnixMilli())
+	stamp := strconv.FormatInt(at.UnixMilli(), 10)
+	mac := hmac.New(sha256.New, []byte(h.Secret))
+	mac.Write([]byte(http.MethodPost + url + body + stamp))
+	r, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-HubSpot-Request-Timestamp", stamp)
+	r.Header.Set("X-HubSpot-Signature-v3", base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	return r, nil
+}
