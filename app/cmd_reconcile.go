@@ -28,10 +28,12 @@ func (c reconcileCmd) Run(ctx context.Context, env *Environment) error {
 	}
 	defer a.Close()
 	var run db.Run
+	meter := newMeter(env.Stderr)
 	err = a.workAside(ctx, func(ctx context.Context) error {
-		run, err = a.reconcileNow(ctx, c.Repair)
+		run, err = a.reconcileNow(ctx, c.Repair, meter)
 		return err
 	})
+	meter.end()
 	if err != nil {
 		return err
 	}
@@ -58,12 +60,12 @@ func (c reconcileCmd) Run(ctx context.Context, env *Environment) error {
 }
 
 // reconcileNow queues a run and waits for it and its report.
-func (a *App) reconcileNow(ctx context.Context, repair bool) (run db.Run, err error) {
+func (a *App) reconcileNow(ctx context.Context, repair bool, meter *meter) (run db.Run, err error) {
 	asked := db.Now()
 	err = a.DB.Tx(ctx, func(q *db.Queries) error {
 		what := ""
 		if repair {
-			what = "--repair: also what takes access away"
+			what = "--repair: also what takes something away"
 		}
 		return errors.Join(queue.Insert(ctx, q, reconcile.Reconcile{Repair: repair}),
 			auth.Audit(ctx, q, auth.ByCommand("reports.compare", "all systems", what)))
@@ -72,16 +74,28 @@ func (a *App) reconcileNow(ctx context.Context, repair bool) (run db.Run, err er
 		return run, err
 	}
 	q := a.DB.Read()
+	last, err := q.LastRun(ctx)
+	if err != nil && !errors.Is(err, db.ErrNoRows) {
+		return run, err
+	}
 	err = await(ctx, func() (bool, error) {
 		run, err = q.LastRunByHand(ctx, asked)
 		if errors.Is(err, db.ErrNoRows) {
-			return false, nil
+			now, err := q.RunUnderWay(ctx, asked)
+			if err == nil {
+				meter.show(now, last)
+			}
+			if errors.Is(err, db.ErrNoRows) {
+				err = nil
+			}
+			return false, err
 		}
 		return err == nil, err
 	})
 	if err != nil {
 		return run, err
 	}
+	meter.say("Compared. The repairs are under way.")
 	return run, await(ctx, func() (bool, error) {
 		_, err := q.MailByKey(ctx, reconcile.ReportKey(run))
 		if errors.Is(err, db.ErrNoRows) {

@@ -51,11 +51,16 @@ type Report struct {
 
 // Finding is a difference between systems.
 type Finding struct {
+	ID         int64
+	Kind       string
 	What       string // the difference in a few words
 	Who        string // the customer's name or address
 	Detail     string // what was expected and what was found
 	Cause      string // the evidence of why, in a sentence
 	High       bool   // money or access is, or may be, wrong
+	Systems    Systems
+	Proposal   bool   // a person can have it repaired
+	DecideURL  string // of the page to do so, "" for what is mended
 	CustomerID int64  // 0: no customer
 	Since      time.Time
 	Seen       int // how many runs saw it
@@ -179,6 +184,12 @@ func (r Report) Remarks() []string {
 	}
 	if r.ByHand {
 		remarks = append(remarks, "Somebody asked for this report; the daily one comes as well.")
+	}
+	if r.Note != "" {
+		remarks = append(remarks, mail.Line(r.Note, 300))
+	}
+	if r.Dismissed > 0 {
+		remarks = append(remarks, count(r.Dismissed, "difference", "differences")+" that somebody dismissed stand as they were.")
 	}
 	if r.Incomplete != "" {
 		remarks = append(remarks, "What could not be read is left as it is until it can be, and is not counted as missing.")

@@ -14,6 +14,8 @@ const (
 	maxTitle  = 80
 	maxAmount = 24
 	maxText   = 200
+	maxCause  = 140
+	maxURL    = 160
 )
 
 // Section is a list of the report. All its text is fit for one line.
@@ -32,6 +34,7 @@ type Row struct {
 	Note    string
 	Link    string
 	Command string
+	Decide  string // where a person decides about it
 }
 
 // Fact is a line of figures.
@@ -81,7 +84,10 @@ func (r Report) findingRow(f Finding) Row {
 	if f.Detail != "" {
 		text += ": " + mail.Line(f.Detail, maxText)
 	}
-	return Row{Title: r.who(f.Who, f.CustomerID), Text: text, Note: strings.Join(note, ", "), Link: r.customerURL(f.CustomerID)}
+	if f.Cause != "" {
+		note = append([]string{mail.Line(f.Cause, maxCause)}, note...)
+	}
+	return Row{Title: r.who(f.Who, f.CustomerID), Text: text, Note: strings.Join(note, "; "), Link: r.customerURL(f.CustomerID), Decide: mail.Line(f.DecideURL, maxURL)}
 }
 
 func (r Report) paymentRow(p Payment) Row {

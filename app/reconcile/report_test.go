@@ -135,7 +135,7 @@ func TestNoTextOfOthersGetsOutOfItsPlace(t *testing.T) {
 	t.Parallel()
 	r := busy()
 	fill(reflect.ValueOf(&r).Elem(), "EVIL<img src=x onerror=y>\"'\r\nEVIL\u2028EVIL\u202e\x1b[2JEVIL "+strings.Repeat("EVIL", 5000))
-	r.Day, r.Timezone, r.AdminURL = quiet().Day, quiet().Timezone, quiet().AdminURL
+	r.Day, r.Timezone, r.AdminURL, r.Note = quiet().Day, quiet().Timezone, quiet().AdminURL, quiet().Note
 	r.Incomplete = "EVIL\r\nEVIL\u2028EVIL" // short: a line that wraps may begin with any word of it
 	subject, text, html, err := parseTemplates(t).Render("report", r)
 	if err != nil {

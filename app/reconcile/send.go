@@ -2,6 +2,8 @@ package reconcile
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -41,12 +43,38 @@ func (r *Reconciler) report(ctx context.Context, args SendReport) error {
 	if err != nil {
 		return fmt.Errorf("report of run %d: %w", args.Run, err)
 	}
+	if _, err := q.MailByKey(ctx, ReportKey(run)); err == nil {
+		return nil // the links of the mail that is there stay good
+	}
+	links := decideLinks(&report)
 	subject, text, html, err := r.Templates.Render("report", report)
 	if err != nil {
 		return fmt.Errorf("report of run %d: %w", args.Run, err)
 	}
 	m := mail.Message{Key: ReportKey(run), To: r.To, Subject: subject, Text: text, HTML: html}
-	return r.DB.Tx(ctx, func(q *db.Queries) error { return mail.Put(ctx, q, m, r.Send) })
+	return r.DB.Tx(ctx, func(q *db.Queries) error {
+		for id, token := range links {
+			hash := sha256.Sum256([]byte(token))
+			if err := q.SetFindingLink(ctx, hash[:], db.At(time.Now().Add(linkLifetime)), id); err != nil {
+				return fmt.Errorf("keep the link of finding %d: %w", id, err)
+			}
+		}
+		return mail.Put(ctx, q, m, r.Send)
+	})
+}
+
+const linkLifetime = 7 * 24 * time.Hour
+
+// decideLinks gives each proposal of a mail a link of its own, which repairs once what it was made for.
+func decideLinks(report *Report) map[int64]string {
+	links := map[int64]string{}
+	for i, f := range report.NeedsYou {
+		if f.Proposal {
+			links[f.ID] = rand.Text()
+			report.NeedsYou[i].DecideURL = report.AdminURL + "/decide?token=" + links[f.ID]
+		}
+	}
+	return links
 }
 
 // ReportKey is the key of a run's mail: one for each scheduled day, one for each run by hand.
@@ -101,7 +129,8 @@ func (r *Reconciler) collectFindings(ctx context.Context, q *db.Queries, run db.
 		line := Finding{What: Label(f.Kind), Who: who(f.CustomerName, f.CustomerEmail), CustomerID: f.KnownID,
 			Detail: fmt.Sprintf("expected %s, found %s", f.Expected, f.Actual), Since: f.FirstAt.In(r.Location), Seen: int(f.Seen)}
 		line.Cause = mail.Line(f.Evidence, maxText)
-		line.High = KindOf(f.Kind).High
+		line.ID, line.Kind, line.High = f.ID, f.Kind, KindOf(f.Kind).High
+		line.Systems, line.Proposal = ReadSystems(db.Finding{Systems: f.Systems}), f.State == "open" && f.Repair == "person" && f.JobKind != ""
 		switch {
 		case f.State == "dismissed":
 			report.Dismissed++
@@ -111,6 +140,7 @@ func (r *Reconciler) collectFindings(ctx context.Context, q *db.Queries, run db.
 		case f.UnderWay > 0:
 			report.Repairing++
 		default:
+			line.DecideURL = fmt.Sprintf("%s/findings/%d", report.AdminURL, f.ID)
 			report.NeedsYou = append(report.NeedsYou, line)
 		}
 	}

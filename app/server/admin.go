@@ -72,5 +72,6 @@ func (s *Server) adminRoutes() []Route {
 		s.exportRoutes(),
 		s.alertRoutes(),
 		s.roleRoutes(),
+		s.findingRoutes(),
 	)
 }

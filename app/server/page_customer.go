@@ -17,6 +17,7 @@ import (
 	"bursar/app/db"
 	"bursar/app/mail"
 	"bursar/app/queue"
+	"bursar/app/reconcile"
 	"bursar/app/support"
 )
 
@@ -28,8 +29,9 @@ type customerPageData struct {
 	Facts     customer.Facts
 	Systems   []systemsRow
 	Reasons   []reason
-	Source    string  // how the Stripe column was read
-	WrittenAt db.Time // when Bursar wrote its record last
+	Open      []findingRow // what the last comparison found and is not mended
+	Source    string       // how the Stripe column was read
+	WrittenAt db.Time      // when Bursar wrote its record last
 	Tickets   []ticketRow
 	DeskAt    db.Time     // newest change on the desk
 	Contact   *db.Contact // nil: there is none
@@ -126,6 +128,11 @@ func (p *customerPageData) readStanding(ctx context.Context, q *db.Queries) (s a
 		return s, err
 	}
 	s.Findings, err = q.FindingsOfCustomer(ctx, db.ID(id))
+	for _, f := range s.Findings {
+		row := findingRow{What: upperFirst(reconcile.Label(f.Kind)), Cause: mail.Line(f.Evidence, 300), High: reconcile.KindOf(f.Kind).High}
+		row.ID, row.JobKind, row.Repair = f.ID, f.JobKind, f.Repair
+		p.Open = append(p.Open, row)
+	}
 	return s, err
 }
 

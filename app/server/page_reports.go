@@ -77,22 +77,26 @@ func (s *Server) reconcileNow(w http.ResponseWriter, r *http.Request) error {
 // reportPageData is one comparison.
 type reportPageData struct {
 	page
-	Run      db.Run
-	Took     string // how long it read
-	Verdict  string
-	Tone     string // good, attention or incomplete
-	NeedsYou []findingRow
-	Repaired []findingRow // and what is being repaired
-	Mail     *db.Mail     // as sent; nil while there is none, or for who may not read mails
-	MayRead  bool
+	Run       db.Run
+	Took      string // how long it read
+	Verdict   string
+	Tone      string // good, attention or incomplete
+	NeedsYou  []findingRow
+	Repaired  []findingRow // and what is being repaired
+	Dismissed []findingRow
+	Mail      *db.Mail // as sent; nil while there is none, or for who may not read mails
+	MayRead   bool
 }
 
 // findingRow is a difference in words.
 type findingRow struct {
 	db.FindingsOfRunRow
 	What  string
+	Cause string
+	High  bool // money or access is, or may be, wrong
+	Cells []saidCell
 	Who   link
-	State string // fixed, under way or open
+	State string // fixed, under way, dismissed or open
 	Where link   // more about it, where there is a page
 }
 
@@ -141,7 +145,8 @@ func (s *Server) dayOf(run db.Run) string {
 }
 
 func (d *reportPageData) add(f db.FindingsOfRunRow) {
-	row := findingRow{FindingsOfRunRow: f, What: reconcile.Label(f.Kind), State: "open", Where: findingPage(f)}
+	row := findingRow{FindingsOfRunRow: f, What: reconcile.Label(f.Kind), State: "open", Where: findingPage(f), High: reconcile.KindOf(f.Kind).High,
+		Cause: mail.Line(f.Evidence, 300), Cells: cellsOf(db.Finding{Systems: f.Systems})}
 	row.Expected, row.Actual = mail.Line(f.Expected, 300), mail.Line(f.Actual, 300)
 	if row.What == "" { // of another version of Bursar
 		row.What = f.Kind
@@ -152,6 +157,10 @@ func (d *reportPageData) add(f db.FindingsOfRunRow) {
 	switch {
 	case f.State == "fixed":
 		row.State = "fixed"
+	case f.State == "dismissed":
+		row.State = "dismissed"
+		d.Dismissed = append(d.Dismissed, row)
+		return
 	case f.UnderWay > 0:
 		row.State = "under way"
 	default:

@@ -152,11 +152,11 @@ func findingCards(ctx context.Context, q *db.Queries, _ auth.Role) (cards []card
 			continue
 		}
 		for _, f := range same {
-			c := card{Title: upperFirst(reconcile.Label(f.Kind)), Text: mail.Line(fmt.Sprintf("Expected %s, found %s.", f.Expected, f.Actual), lineLength),
-				Since: f.FirstAt.Time, Button: cardButton{Label: "Open the reports", Path: "/admin/reports"}, n: 1}
+			kind := reconcile.KindOf(f.Kind)
+			c := card{Bad: kind.High, Title: upperFirst(kind.Title), Text: mail.Line(fmt.Sprintf("Expected %s, found %s.", f.Expected, f.Actual), lineLength),
+				Since: f.FirstAt.Time, Button: cardButton{Label: "Decide", Path: fmt.Sprintf("/admin/findings/%d", f.ID)}, n: 1}
 			if f.CustomerID != 0 {
 				c.Who = nameLink(f.Name, f.Email, f.CustomerID)
-				c.Button = cardButton{Label: "Compare the systems", Path: c.Who.Path}
 			}
 			cards = append(cards, c)
 		}

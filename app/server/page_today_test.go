@@ -107,7 +107,7 @@ func TestTodayShowsWhatNeedsAPerson(t *testing.T) {
 			('sync_contact', '3', '{}', 'discarded', 15, 15, '[]', @now, @now, @now, @now), ('sync_contact', '4', '{}', 'discarded', 15, 15, '[]', @now, @now, @now, @now)`, auth.Owner,
 			[]string{"4 things need you.", "Gave up 4 times: Update the contact", "Open the jobs"}, ""},
 		{"a difference", ada + run + finding("contact_differs", "1"), auth.Support,
-			[]string{"42 customers checked: 1 needs you.", "The contact in the CRM differs", "Expected plan Team, found plan Starter.", "Compare the systems"}, ""},
+			[]string{"42 customers checked: 1 needs you.", "The contact in the CRM differs", "Expected plan Team, found plan Starter.", "Decide"}, ""},
 		{"a difference that a job is about to mend", ada + run + finding("contact_differs", "1") + job + `('sync_contact', '1', '{}', 'available', 0, 15, '[]', @now, @now, 0, 0)`, auth.Support,
 			[]string{"All 42 customers agree everywhere.", "!differs"}, ""},
 		{"a difference that a job has mended", ada + run + finding("contact_differs", "1") + job + `('sync_contact', '1', '{}', 'completed', 1, 15, '[]', @now, @now, @now, @now)`, auth.Support,
