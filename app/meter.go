@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"bursar/app/db"
@@ -18,10 +17,7 @@ type meter struct {
 	drawn bool // a bar stands in the line
 }
 
-const (
-	barWidth  = 24
-	lineEvery = 10 * time.Second // between plain lines
-)
+const lineEvery = 10 * time.Second // between plain lines
 
 func newMeter(w io.Writer) *meter {
 	f, ok := w.(*os.File)
@@ -43,13 +39,11 @@ func (m *meter) show(now, last db.Run) {
 		}
 		return
 	}
-	bar := ""
 	if all > 0 {
-		full := int(min(done*barWidth/all, barWidth))
-		bar = "[" + strings.Repeat("#", full) + strings.Repeat(".", barWidth-full) + "] "
+		text = bar(min(done*100/all, 100)) + " " + text
 	}
 	m.drawn = true
-	fmt.Fprintf(m.w, "\r\x1b[K%s%s", bar, text)
+	fmt.Fprintf(m.w, "\r\x1b[K%s", text)
 }
 
 // say ends the bar with a sentence, which only a terminal needs.
