@@ -6,6 +6,7 @@ import (
 	"bursar/app/alert"
 	"bursar/app/auth"
 	"bursar/app/queue"
+	"bursar/app/reconcile"
 	"bursar/app/remote"
 )
 
@@ -13,7 +14,7 @@ import (
 func (a *App) newAlerts(stripe bool) *alert.Watch {
 	c := a.Config
 	w := &alert.Watch{DB: a.DB, Worker: a.Worker, Schedules: new(queue.Pulse), Tally: new(alert.Tally), Log: a.Log, Templates: a.templates,
-		Location: c.Location, URL: c.URL, To: c.AlertsTo, SMTP: c.SMTP, Stripe: stripe, AuditChain: a.auditChain}
+		Location: c.Location, URL: c.URL, To: c.AlertsTo, SMTP: c.SMTP, Stripe: stripe, AuditChain: a.auditChain, Drift: func(name string) (string, bool) { k := reconcile.KindOf(name); return k.Title, k.High }}
 	client := remote.NewClient(remote.Options{Allow: c.AllowInternal})
 	if c.SlackURL != "" {
 		w.Slack = &alert.Slack{URL: c.SlackURL, Client: client}

@@ -47,6 +47,7 @@ func (l Level) String() string {
 // Rule is one thing that is watched.
 type Rule struct {
 	Key   string
+	Name  string // what is watched, in a few words
 	Title string // what is wrong when it fires, in a few words and without a name
 	Level Level
 	What  string   // what is measured, in a sentence
@@ -103,5 +104,5 @@ func ruleOf(key string) Rule {
 	if n := slices.IndexFunc(rules, func(r Rule) bool { return r.Key == key }); n >= 0 {
 		return rules[n]
 	}
-	return Rule{Key: key, Title: key, Level: High, Link: "/admin/alerts"}
+	return Rule{Key: key, Name: key, Title: key, Level: High, Link: "/admin/alerts"}
 }

@@ -18,18 +18,18 @@ const (
 // customerRules are about what customers notice.
 func customerRules() []Rule {
 	return []Rule{
-		{Key: "checkout", Title: "Paid, and without access after 2 minutes", Level: Critical, Link: "/admin/customers?access=pending", Roots: []string{database, "connector_stripe"},
+		{Key: "checkout", Name: "Paid to active", Title: "Paid, and without access after 2 minutes", Level: Critical, Link: "/admin/customers?access=pending", Roots: []string{database, "connector_stripe"},
 			What:  "Purchases of a subscription in 7 days that are paid or free, by Stripe's clock, and gave nobody access. Money that is still under way does not count.",
-			Limit: "1 for longer than 2 minutes", Step: "Open the customers who wait and press Sync now.", Age: true, measure: measureCheckout},
-		{Key: "duplicates", Title: "Customers are there twice", Level: Low, Link: "/admin/customers",
+			Limit: "1 purchase for longer than 2 minutes", Step: "Open the customers who wait and press Sync now.", Age: true, measure: measureCheckout},
+		{Key: "duplicates", Name: "Duplicate customers", Title: "Customers are there twice", Level: Low, Link: "/admin/customers",
 			What:  "Records made in the last 24 hours whose e-mail an earlier record has. Several Stripe customers of one record do not count, nor do merged ones.",
-			Limit: "more than 3", Step: "Look why the shop makes a new customer for a known e-mail, and merge them.", measure: measureDuplicates},
-		{Key: "jobs", Title: "Jobs gave up", Level: High, Link: "/admin/jobs?state=discarded", Roots: []string{database},
+			Limit: "more than 3 records", Step: "Look why the shop makes a new customer for a known e-mail, and merge them.", measure: measureDuplicates},
+		{Key: "jobs", Name: "Jobs that gave up", Title: "Jobs gave up", Level: High, Link: "/admin/jobs?state=discarded", Roots: []string{database},
 			What:  "Jobs that failed too often or cannot succeed, and that nobody has retried or set aside. Told again of a new kind of trouble, and when their number doubles.",
-			Limit: "1", Step: "Open the jobs, mend the cause, and retry them.", measure: measureJobs},
-		{Key: "drift", Title: "The systems disagree about access or payment", Level: High, Link: "/admin/reports", Roots: []string{database, "connector_stripe"},
+			Limit: "1 job", Step: "Open the jobs, mend the cause, and retry them.", measure: measureJobs},
+		{Key: "drift", Name: "Agreement of the systems", Title: "The systems disagree about access or payment", Level: High, Link: "/admin/reports", Roots: []string{database, "connector_stripe"},
 			What:  "Differences about access and payment that two comparisons in a row saw. Other differences are in the report only, and what could not be read whole counts for nothing.",
-			Limit: "1", Step: "Open the report and decide.", measure: measureDrift},
+			Limit: "1 difference", Step: "Open the report and decide.", measure: measureDrift},
 	}
 }
 
@@ -149,10 +149,10 @@ func measureJobs(ctx context.Context, l *look) (Measure, error) {
 	return m, nil
 }
 
-// grave are the kinds of differences that take access or money from somebody.
-var grave = []string{"customer_missing", "subscription_missing", "subscription_differs", "access_would_end", "not_in_stripe", "record_stale", "two_people"}
-
 func measureDrift(ctx context.Context, l *look) (Measure, error) {
+	if l.Drift == nil {
+		return notKnown("nothing is compared here"), nil
+	}
 	kinds, err := l.q.OpenDrift(ctx)
 	if err != nil {
 		return Measure{}, err
@@ -165,18 +165,19 @@ func measureDrift(ctx context.Context, l *look) (Measure, error) {
 	var low int64
 	var parts []string
 	for _, k := range kinds {
-		if !slices.Contains(grave, k.Kind) {
+		label, high := l.Drift(k.Kind)
+		if !high {
 			low += k.N
 			continue
 		}
 		m.Size += k.N
-		parts = append(parts, fmt.Sprintf("%d of %s", k.N, strings.ReplaceAll(k.Kind, "_", " ")))
+		parts = append(parts, fmt.Sprintf("%s (%d)", label, k.N))
 		m.Causes = append(m.Causes, k.Kind)
 	}
 	m.Number = float64(m.Size)
 	m.Value = fmt.Sprintf("%d of %s compared, %d of less weight", m.Size, many(run.Customers, "customer", "customers"), low)
 	if m.Size > 0 {
-		m.Verdict, m.Cause = Bad, "Seen in two comparisons: "+strings.Join(parts, ", ")+"."
+		m.Verdict, m.Cause = Bad, "Seen in two comparisons or more: "+strings.Join(parts, ", ")+"."
 	}
 	return m, nil
 }

@@ -29,20 +29,20 @@ const backupAt = "backup_at"
 // houseRules are about what has to be in order, day by day.
 func houseRules() []Rule {
 	return []Rule{
-		{Key: "report", Title: "The morning report is late", Level: High, Link: "/admin/reports", Roots: []string{database, "connector_mail"},
+		{Key: "report", Name: "The morning report", Title: "The morning report is late", Level: High, Link: "/admin/reports", Roots: []string{database, "connector_mail"},
 			What:  "The report of the last day it was due: whether it was made, and whether the mail server took it.",
 			Limit: "not made 90 minutes after its comparison began, not sent 30 minutes after it was made, or refused", Step: "Open the reports and the outbox.", Age: true, measure: measureReport},
-		{Key: "backup", Title: "There is no fresh backup", Level: Low, Link: "/admin/settings",
+		{Key: "backup", Name: "Backups", Title: "There is no fresh backup", Level: Low, Link: "/admin/settings",
 			What:  "The time since bursar backup last wrote a copy and checked it; from the installation on where there was none.",
 			Limit: "7 days", Step: "Run bursar backup FILE, best every night.", measure: measureBackup},
-		{Key: "audit", Title: "The audit has been tampered with", Level: Critical, Link: "/admin/activity",
+		{Key: "audit", Name: "The chain of the audit", Title: "The audit has been tampered with", Level: Critical, Link: "/admin/activity",
 			What: "Whether each row of the audit still follows from the one before.", Limit: "one does not", Step: "Keep the file as it is, and compare it with a backup.", measure: measureAudit},
-		{Key: "clock", Title: "This machine's clock is wrong", Level: High, Link: "/admin/alerts/clock",
+		{Key: "clock", Name: "This machine's clock", Title: "This machine's clock is wrong", Level: High, Link: "/admin/alerts/clock",
 			What:  "The difference between this clock and the time in Stripe's signatures, the smallest within a minute.",
 			Limit: "60 seconds; beyond 300 seconds every event is rejected", Step: "Switch on time synchronisation (NTP).", measure: measureClock},
-		{Key: "disk", Title: "The disk is nearly full", Level: High, Link: "/admin/alerts/disk",
+		{Key: "disk", Name: "Free space", Title: "The disk is nearly full", Level: High, Link: "/admin/alerts/disk",
 			What: "Free space on the disk of BURSAR_DB.", Limit: "less than 10 %", Step: "Free some space, or move the file to a larger disk.", measure: measureDisk},
-		{Key: "wal", Title: "The write-ahead log is not folded into the file", Level: Low, Link: "/admin/alerts/wal",
+		{Key: "wal", Name: "Write-ahead log", Title: "The write-ahead log is not folded into the file", Level: Low, Link: "/admin/alerts/wal",
 			What: "The size of the -wal file beside BURSAR_DB. It grows while somebody reads without end.", Limit: "256 MB", Step: "Look for a program that has the file open, and stop it.", measure: measureWAL},
 	}
 }

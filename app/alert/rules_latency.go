@@ -11,15 +11,15 @@ const minAnswers = 50 // with fewer, one slow answer decides
 // latencyRules are one for each class of answers that has a limit.
 func latencyRules() (rules []Rule) {
 	for _, c := range []struct {
-		class, title string
-		level        Level
-		limit        int64
+		class, name, title string
+		level              Level
+		limit              int64
 	}{
-		{ClassWebhook, "Webhooks are answered slowly", High, 300},
-		{ClassAdmin, "Pages are slow", Low, 500},
-		{ClassAction, "Buttons are slow", Low, 500},
+		{ClassWebhook, "Time to answer webhooks", "Webhooks are answered slowly", High, 300},
+		{ClassAdmin, "Time to show pages", "Pages are slow", Low, 500},
+		{ClassAction, "Time to answer buttons", "Buttons are slow", Low, 500},
 	} {
-		rules = append(rules, Rule{Key: "latency_" + c.class, Title: c.title, Level: c.level, Link: "/admin/alerts/latency_" + c.class, Roots: []string{database},
+		rules = append(rules, Rule{Key: "latency_" + c.class, Name: c.name, Title: c.title, Level: c.level, Link: "/admin/alerts/latency_" + c.class, Roots: []string{database},
 			What:  "What 95 % of the answers took at most, in 15 minutes. Sign-in and exports are slow on purpose, and do not count.",
 			Limit: fmt.Sprintf("%d ms, of at least %d answers", c.limit, minAnswers), Step: "Look at the log for slow routes, and at the machine's disk and processor.",
 			measure: func(ctx context.Context, l *look) (Measure, error) { return measureLatency(ctx, l, c.class, c.limit) }})

@@ -14,13 +14,13 @@ import (
 // ownRules are about Bursar itself. They explain many others.
 func ownRules() []Rule {
 	return []Rule{
-		{Key: database, Title: "The database cannot be written", Level: Critical, Link: "/admin/alerts/" + database,
+		{Key: database, Name: "Writes to the database", Title: "The database cannot be written", Level: Critical, Link: "/admin/alerts/" + database,
 			What: "Every minute a row is written. What fails is told past the outbox, which is in the same file.", Limit: "two writes in a row fail",
 			Step: "Look at the free space and the rights of the folder of BURSAR_DB, then at the log.", measure: measureDatabase},
-		{Key: "worker", Title: "The worker or the schedules stand still", Level: Critical, Link: "/admin/jobs", Roots: []string{database},
+		{Key: "worker", Name: "Worker and schedules", Title: "The worker or the schedules stand still", Level: Critical, Link: "/admin/jobs", Roots: []string{database},
 			What:  "The worker looks for jobs every second, the schedules tick every 20 seconds.",
 			Limit: "no sign of life for 5 minutes (worker) or 2 minutes (schedules)", Step: "Restart Bursar and look at the log.", measure: measureWorker},
-		{Key: "door", Title: "The webhook's door does not open", Level: Critical, Link: "/admin/events", Roots: []string{database},
+		{Key: "door", Name: "The webhook's door", Title: "The webhook's door does not open", Level: Critical, Link: "/admin/events", Roots: []string{database},
 			What:  "Every 5 minutes Bursar sends itself a signed probe through the webhook's address on this machine. It is not stored, and not counted anywhere.",
 			Limit: "it fails two times in a row", Step: "Look at the log for the route of the webhook.", measure: measureDoor},
 	}
@@ -60,20 +60,20 @@ func measureDoor(ctx context.Context, l *look) (Measure, error) {
 
 // systems are those that jobs talk to.
 var systems = [...]struct {
-	name, title, step, link string
+	name, shown, title, step, link string
 }{
-	{"stripe", "Stripe does not answer", "Check STRIPE_API_KEY in Stripe under Developers, API keys, and https://status.stripe.com.", "/admin/jobs?state=retryable"},
-	{"stripe-actions", "Stripe does not do what it is asked to", "Check STRIPE_ACTIONS_KEY in Stripe under Developers, API keys.", "/admin/jobs?state=retryable"},
-	{"crm", "The CRM does not answer", "Check the CRM's credentials and its status page.", "/admin/jobs?state=retryable"},
-	{"desk", "The support desk does not answer", "Check the desk's credentials and its status page.", "/admin/jobs?state=retryable"},
-	{mailSystem, "The mail server does not answer", "Check SMTP_URL; mails wait in the outbox.", "/admin/outbox"},
-	{slackSystem, "Slack does not take messages", "Make a new incoming webhook and set SLACK_WEBHOOK_URL.", "/admin/alerts/connector_slack"},
+	{"stripe", "Stripe's API", "Stripe does not answer", "Check STRIPE_API_KEY in Stripe under Developers, API keys, and https://status.stripe.com.", "/admin/jobs?state=retryable"},
+	{"stripe-actions", "Stripe's API, for money", "Stripe does not do what it is asked to", "Check STRIPE_ACTIONS_KEY in Stripe under Developers, API keys.", "/admin/jobs?state=retryable"},
+	{"crm", "The CRM", "The CRM does not answer", "Check the CRM's credentials and its status page.", "/admin/jobs?state=retryable"},
+	{"desk", "The support desk", "The support desk does not answer", "Check the desk's credentials and its status page.", "/admin/jobs?state=retryable"},
+	{mailSystem, "The mail server", "The mail server does not answer", "Check SMTP_URL; mails wait in the outbox.", "/admin/outbox"},
+	{slackSystem, "Slack", "Slack does not take messages", "Make a new incoming webhook and set SLACK_WEBHOOK_URL.", "/admin/alerts/connector_slack"},
 }
 
 // connectorRules are one for each system.
 func connectorRules() (rules []Rule) {
 	for _, s := range systems {
-		rules = append(rules, Rule{Key: "connector_" + s.name, Title: s.title, Level: High, Step: s.step, Link: s.link, Roots: []string{database},
+		rules = append(rules, Rule{Key: "connector_" + s.name, Name: s.shown, Title: s.title, Level: High, Step: s.step, Link: s.link, Roots: []string{database},
 			What:  "A system that refuses the credentials, or does not answer five times in a row, is left alone for a while. Its jobs wait, and are not given up.",
 			Limit: "it is left alone, or has not answered since", measure: func(ctx context.Context, l *look) (Measure, error) { return measureConnector(ctx, l, s.name) }})
 	}
@@ -81,7 +81,8 @@ func connectorRules() (rules []Rule) {
 }
 
 func measureConnector(ctx context.Context, l *look, system string) (Measure, error) {
-	if l.Worker == nil || len(l.Worker.KindsOf(system)) == 0 {
+	unset := system == "stripe" && !l.Stripe || system == slackSystem && l.Slack == nil
+	if unset || l.Worker == nil || len(l.Worker.KindsOf(system)) == 0 {
 		return notKnown("it is not set up"), nil
 	}
 	c, err := l.q.CircuitOf(ctx, system)

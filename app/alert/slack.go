@@ -96,7 +96,7 @@ func (s *Slack) Post(ctx context.Context, text string) error {
 	case res.StatusCode == http.StatusTooManyRequests:
 		seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
 		return queue.Unavailable(refusal, time.Duration(max(seconds, 0))*time.Second)
-	case res.StatusCode == http.StatusUnauthorized, res.StatusCode == http.StatusForbidden, res.StatusCode == http.StatusNotFound, res.StatusCode == http.StatusGone:
+	case res.StatusCode/100 == 3, res.StatusCode == http.StatusUnauthorized, res.StatusCode == http.StatusForbidden, res.StatusCode == http.StatusNotFound, res.StatusCode == http.StatusGone:
 		return queue.Unauthorized(refusal)
 	case res.StatusCode/100 == 4:
 		return queue.Discard(refusal)

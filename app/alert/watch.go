@@ -32,9 +32,10 @@ type Watch struct {
 	Heartbeat *Heartbeat
 	Stripe    bool // there is a key to ask Stripe with
 
-	Door       func(context.Context) error            // sends a signed probe through the webhook's door
-	Endpoint   func(context.Context) (Checked, error) // what is wrong with the endpoint at Stripe
-	AuditChain func(context.Context) (Checked, error) // where the chain of the audit is broken
+	Drift      func(kind string) (label string, high bool) // what a kind of difference is, and whether it is about money or access
+	Door       func(context.Context) error                 // sends a signed probe through the webhook's door
+	Endpoint   func(context.Context) (Checked, error)      // what is wrong with the endpoint at Stripe
+	AuditChain func(context.Context) (Checked, error)      // where the chain of the audit is broken
 
 	evaluating sync.Mutex // one evaluation at a time
 	began      bool

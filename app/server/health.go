@@ -3,9 +3,11 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
+	"bursar/app/alert"
 	"bursar/app/db"
 )
 
@@ -23,7 +25,16 @@ type Health struct {
 	Ignored     int64                `json:"ignored_events_24h"` // of the other mode or another account
 	Reconcile   *ReconcileHealth     `json:"last_reconcile,omitempty"`
 	Schedules   map[string]time.Time `json:"schedules"` // when each comes next
+	Reasons     []string             `json:"reasons"`   // why the status is not ok
+	Alerts      *AlertHealth         `json:"alerts,omitempty"`
 	Version     string               `json:"version"`
+}
+
+// AlertHealth is how the rules stand.
+type AlertHealth struct {
+	Firing  int        `json:"firing"`
+	Unknown int        `json:"unknown"`
+	At      *time.Time `json:"evaluated_at,omitempty"`
 }
 
 // QueueHealth is the work that waits.
@@ -49,19 +60,48 @@ type ReconcileHealth struct {
 // health is for load balancers and people. Only a database that cannot be written or read is a 503:
 // anything else does not get better by sending requests elsewhere.
 func (s *Server) health(w http.ResponseWriter, r *http.Request) error {
-	h := Health{Status: "ok", Database: "ok", Worker: "ok", Circuits: []CircuitHealth{}, Schedules: map[string]time.Time{}, Version: s.Version}
+	h := Health{Status: "ok", Database: "ok", Worker: "ok", Circuits: []CircuitHealth{}, Schedules: map[string]time.Time{}, Reasons: []string{}, Version: s.Version}
 	if err := s.readHealth(r.Context(), &h); err != nil {
 		h.Status, h.Database, h.Worker = "unavailable", "unavailable", "unknown"
+		h.Reasons = []string{"the database cannot be written or read"}
 		w.Header().Set("Retry-After", retryAfter)
 		return errors.Join(err, writeJSON(w, http.StatusServiceUnavailable, h)) // for the log
 	}
 	if h.Queue.OldestDue > behindAfter.Seconds() {
 		h.Worker = "behind"
 	}
-	if h.Worker != "ok" || h.Queue.Discarded > 0 || len(h.Circuits) > 0 {
+	s.judgeHealth(&h)
+	return writeJSON(w, http.StatusOK, h)
+}
+
+// judgeHealth says why somebody should look, without anything that strangers must not read.
+func (s *Server) judgeHealth(h *Health) {
+	if h.Worker != "ok" {
+		h.Reasons = append(h.Reasons, fmt.Sprintf("the oldest due job waits for %.0f seconds", h.Queue.OldestDue))
+	}
+	if h.Queue.Discarded > 0 {
+		h.Reasons = append(h.Reasons, fmt.Sprintf("%d jobs gave up", h.Queue.Discarded))
+	}
+	for _, c := range h.Circuits {
+		h.Reasons = append(h.Reasons, c.System+" is left alone until "+c.Until.UTC().Format(time.RFC3339))
+	}
+	if s.Alerts != nil {
+		h.Reasons = append(h.Reasons, s.Alerts.Dead()...)
+		list, at := s.Alerts.Statuses()
+		h.Alerts = &AlertHealth{At: timeOrNull(at)}
+		for _, a := range list {
+			if a.Row.State == alert.Firing {
+				h.Alerts.Firing++
+				h.Reasons = append(h.Reasons, "alert: "+a.Title)
+			}
+			if a.Unknown {
+				h.Alerts.Unknown++
+			}
+		}
+	}
+	if len(h.Reasons) > 0 {
 		h.Status = "degraded"
 	}
-	return writeJSON(w, http.StatusOK, h)
 }
 
 func (s *Server) readHealth(ctx context.Context, h *Health) error {

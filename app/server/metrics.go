@@ -19,20 +19,23 @@ type metrics struct {
 	handler  http.Handler
 	webhooks *prometheus.CounterVec
 	requests *prometheus.HistogramVec
+	answers  *prometheus.HistogramVec
 }
 
-func newMetrics(d *db.DB) *metrics {
+func newMetrics(c Config) *metrics {
 	m := &metrics{
 		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bursar_webhook_requests_total",
 			Help: "Requests to the Stripe webhook by outcome."}, []string{"outcome"}),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "bursar_http_request_duration_seconds",
 			Help: "Time to answer, by route and class of status.", Buckets: []float64{.001, .005, .01, .025, .05, .1, .3, 1, 5}}, []string{"route", "class"}),
+		answers: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "bursar_answer_duration_seconds",
+			Help: "Time to answer, by class of route: webhook, admin (pages), action (buttons), api, slow (sign-in, exports).", Buckets: []float64{.005, .01, .025, .05, .1, .25, .3, .5, 1, 2.5, 5}}, []string{"class"}),
 	}
 	for _, outcome := range []string{stored, duplicate, ignored, badSignature, badTimestamp, badBody, badMethod, bodyTooLarge, unavailable, probed} {
 		m.webhooks.WithLabelValues(outcome) // so that a rate can be taken of the first one
 	}
 	r := prometheus.NewRegistry()
-	r.MustRegister(m.webhooks, m.requests, newQueueCollector(d),
+	r.MustRegister(m.webhooks, m.requests, m.answers, newQueueCollector(c.DB), newWatchCollector(c),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.handler = promhttp.HandlerFor(r, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 	return m

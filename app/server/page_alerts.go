@@ -155,7 +155,7 @@ func (s *Server) alertPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p := alertPageData{page: s.page(w, r, status.Title), alertRow: s.alertRow(status, userOf(r).Role)}
+	p := alertPageData{page: s.page(w, r, status.Name), alertRow: s.alertRow(status, userOf(r).Role)}
 	if p.Flips, err = s.DB.Read().FlipsOf(r.Context(), status.Key, shownFlips); err != nil {
 		return fmt.Errorf("history of alert %s: %w", status.Key, err)
 	}

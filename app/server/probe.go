@@ -95,5 +95,6 @@ func (s *Server) tallyAnswer(route string, took time.Duration) {
 	}
 	if class != "" {
 		s.Tally.Took(class, took)
+		s.metrics.answers.WithLabelValues(class).Observe(took.Seconds())
 	}
 }

@@ -80,7 +80,7 @@ func New(c Config) (*Server, error) {
 	if c.Tally == nil {
 		c.Tally = new(alert.Tally)
 	}
-	s := &Server{Config: c, metrics: newMetrics(c.DB), wrongs: rate.NewLimiter(1, 60), streams: newStreams()}
+	s := &Server{Config: c, metrics: newMetrics(c), wrongs: rate.NewLimiter(1, 60), streams: newStreams()}
 	gate, err := auth.NewGate(c.Key, c.URL)
 	if err != nil {
 		return nil, err
