@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"bursar/app/auth"
 	"bursar/app/billing"
 	"bursar/app/db"
 )
@@ -34,7 +35,9 @@ func (c backfillCmd) Run(ctx context.Context, env *Environment) error {
 	if a.Billing.Stripe == nil {
 		return errors.New("there is no STRIPE_API_KEY; make a restricted key (rk_…) with read access in Stripe under Developers, API keys")
 	}
-	err = a.DB.Tx(ctx, func(q *db.Queries) error { return billing.StartBackfill(ctx, q, "asked for") })
+	err = a.DB.Tx(ctx, func(q *db.Queries) error {
+		return errors.Join(billing.StartBackfill(ctx, q, "asked for"), auth.Audit(ctx, q, auth.ByCommand("stripe.backfill", "all of Stripe", "")))
+	})
 	if err != nil {
 		return err
 	}
