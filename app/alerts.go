@@ -14,7 +14,8 @@ import (
 func (a *App) newAlerts(stripe bool) *alert.Watch {
 	c := a.Config
 	w := &alert.Watch{DB: a.DB, Worker: a.Worker, Schedules: new(queue.Pulse), Tally: new(alert.Tally), Log: a.Log, Templates: a.templates,
-		Location: c.Location, URL: c.URL, To: c.AlertsTo, SMTP: c.SMTP, Stripe: stripe, AuditChain: a.auditChain, Drift: func(name string) (string, bool) { k := reconcile.KindOf(name); return k.Title, k.High }}
+		Location: c.Location, URL: c.URL, To: c.AlertsTo, SMTP: c.SMTP, Stripe: stripe, AuditChain: a.auditChain,
+		Endpoint: a.endpoint, Drift: func(name string) (string, bool) { k := reconcile.KindOf(name); return k.Title, k.High }}
 	client := remote.NewClient(remote.Options{Allow: c.AllowInternal})
 	if c.SlackURL != "" {
 		w.Slack = &alert.Slack{URL: c.SlackURL, Client: client}
@@ -29,4 +30,20 @@ func (a *App) newAlerts(stripe bool) *alert.Watch {
 func (a *App) auditChain(ctx context.Context) (alert.Checked, error) {
 	last, err := auth.LastAuditCheck(ctx, a.DB.Read())
 	return alert.Checked{At: last.At, Problem: last.Broken}, err
+}
+
+// endpoint is what is severely wrong with the webhook endpoint at Stripe. While that is not known there is
+// no time of a check, so that it does not pass for right.
+func (a *App) endpoint(ctx context.Context) (alert.Checked, error) {
+	s, err := a.Billing.EndpointStatus(ctx, a.DB.Read())
+	if err != nil || !s.Known {
+		return alert.Checked{}, err
+	}
+	c := alert.Checked{At: s.AsOf}
+	for _, p := range s.Problems {
+		if p.Severe && c.Problem == "" {
+			c.Problem = p.Text + " " + p.Fix
+		}
+	}
+	return c, nil
 }

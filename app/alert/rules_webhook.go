@@ -52,7 +52,7 @@ func webhookRules() []Rule {
 		{Key: "silence", Name: "Silence of Stripe", Title: "Events do not come any more", Level: High, Link: "/admin/events", Roots: []string{database, "connector_stripe"},
 			What:  "The time since the last delivered event, while Stripe lists newer ones. A quiet shop is no alert.",
 			Limit: "6 hours, or five times the usual gap if that is longer", Step: "Look whether the endpoint in Stripe is enabled and has the right address.", Age: true, measure: measureSilence},
-		{Key: "endpoint", Name: "The webhook endpoint at Stripe", Title: "The webhook endpoint at Stripe is wrong", Level: High, Link: "/admin/settings", Roots: []string{"connector_stripe"},
+		{Key: "endpoint", Name: "The webhook endpoint at Stripe", Title: "The webhook endpoint at Stripe is wrong", Level: High, Link: "/admin/stripe", Roots: []string{"connector_stripe"},
 			What:  "The endpoint at Stripe: its address, whether it is enabled, and which events it sends.",
 			Limit: "anything differs", Step: "Mend the endpoint in Stripe under Developers, Webhooks.", measure: measureEndpoint},
 	}

@@ -28,9 +28,10 @@ type Report struct {
 	NeedsYou []Finding
 	DeadJobs []DeadJob
 
-	Repairing int    // findings whose repair was still under way
-	Dismissed int    // findings that a person dismissed and that stand as they were
-	Note      string // what was left undone on purpose, "" if nothing
+	Repairing int      // findings whose repair was still under way
+	Dismissed int      // findings that a person dismissed and that stand as they were
+	Note      string   // what was left undone on purpose, "" if nothing
+	News      []string // of how events come, in sentences
 
 	Since          time.Time // the money and the events are from then on; zero: from the beginning
 	FailedPayments []Payment
@@ -182,6 +183,7 @@ func (r Report) Remarks() []string {
 	if r.Late {
 		remarks = append(remarks, "This report is late: Bursar was not running at its time.")
 	}
+	remarks = append(remarks, r.News...)
 	if r.ByHand {
 		remarks = append(remarks, "Somebody asked for this report; the daily one comes as well.")
 	}

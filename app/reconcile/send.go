@@ -101,6 +101,7 @@ func (r *Reconciler) Collect(ctx context.Context, run db.Run) (Report, error) {
 		Contacts: int(run.Contacts), Tickets: int(run.Tickets), Since: since.In(r.Location)}
 	return report, errors.Join(
 		r.collectFindings(ctx, q, run, &report),
+		r.collectSweeps(ctx, q, since, time.Now(), &report),
 		collectMoney(ctx, q, db.At(since), run.StartedAt, &report),
 		collectFigures(ctx, q, db.At(since), run.StartedAt, &report),
 		collectAudit(ctx, q, &report),

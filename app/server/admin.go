@@ -73,5 +73,6 @@ func (s *Server) adminRoutes() []Route {
 		s.alertRoutes(),
 		s.roleRoutes(),
 		s.findingRoutes(),
+		s.stripeRoutes(),
 	)
 }

@@ -24,6 +24,7 @@ type Health struct {
 	LastEventAt *time.Time           `json:"last_event_at,omitempty"`
 	Ignored     int64                `json:"ignored_events_24h"` // of the other mode or another account
 	Reconcile   *ReconcileHealth     `json:"last_reconcile,omitempty"`
+	Sweep       *SweepHealth         `json:"last_sweep,omitempty"`
 	Schedules   map[string]time.Time `json:"schedules"` // when each comes next
 	Reasons     []string             `json:"reasons"`   // why the status is not ok
 	Alerts      *AlertHealth         `json:"alerts,omitempty"`
@@ -57,6 +58,15 @@ type ReconcileHealth struct {
 	State string    `json:"state"`
 }
 
+// SweepHealth is the newest look at Stripe's own list of events.
+type SweepHealth struct {
+	At      time.Time `json:"at"`
+	State   string    `json:"state"`
+	Missing int64     `json:"missing_24h"` // events that no webhook brought
+	Silent  bool      `json:"webhooks_silent"`
+	Overdue bool      `json:"overdue"` // the list was not read whole for too long
+}
+
 // health is for load balancers and people. Only a database that cannot be written or read is a 503:
 // anything else does not get better by sending requests elsewhere.
 func (s *Server) health(w http.ResponseWriter, r *http.Request) error {
@@ -85,6 +95,12 @@ func (s *Server) judgeHealth(h *Health) {
 	for _, c := range h.Circuits {
 		h.Reasons = append(h.Reasons, c.System+" is left alone until "+c.Until.UTC().Format(time.RFC3339))
 	}
+	if h.Sweep != nil && h.Sweep.Silent {
+		h.Reasons = append(h.Reasons, fmt.Sprintf("%d events came by the sweep: webhooks are not arriving", h.Sweep.Missing))
+	}
+	if h.Sweep != nil && h.Sweep.Overdue {
+		h.Reasons = append(h.Reasons, "Stripe's list of events was not read whole lately")
+	}
 	if s.Alerts != nil {
 		h.Reasons = append(h.Reasons, s.Alerts.Dead()...)
 		list, at := s.Alerts.Statuses()
@@ -109,7 +125,7 @@ func (s *Server) readHealth(ctx context.Context, h *Health) error {
 		return err
 	}
 	q := s.DB.Read()
-	for _, read := range []func(context.Context, *db.Queries) error{h.readQueue, h.readCircuits, h.readEvents, h.readReconcile, h.readSchedules} {
+	for _, read := range []func(context.Context, *db.Queries) error{h.readQueue, h.readCircuits, h.readEvents, h.readReconcile, h.readSchedules, s.sweepHealth(h)} {
 		if err := read(ctx, q); err != nil {
 			return err
 		}
@@ -149,6 +165,16 @@ func (h *Health) readReconcile(ctx context.Context, q *db.Queries) error {
 	}
 	h.Reconcile = &ReconcileHealth{At: run.StartedAt.Time, State: run.State}
 	return err
+}
+
+func (s *Server) sweepHealth(h *Health) func(context.Context, *db.Queries) error {
+	return func(ctx context.Context, q *db.Queries) error {
+		sweeps, err := s.Billing.SweepStatus(ctx, q)
+		if last := sweeps.Last; last.ID != 0 {
+			h.Sweep = &SweepHealth{At: last.StartedAt.Time, State: last.State, Missing: sweeps.Missing, Silent: sweeps.Silent(), Overdue: sweeps.Overdue}
+		}
+		return err
+	}
 }
 
 func (h *Health) readSchedules(ctx context.Context, q *db.Queries) error {
