@@ -58,6 +58,9 @@ type ownSession struct {
 
 // accountPage answers GET /admin/account. In the demo there are no accounts.
 func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
+	if s.Demo != nil {
+		return notFound("the demo has no accounts")
+	}
 	return s.showAccount(w, r, http.StatusOK, "")
 }
 

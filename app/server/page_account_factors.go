@@ -94,7 +94,10 @@ func (s *Server) addApp(w http.ResponseWriter, r *http.Request) error {
 		return err
 	})
 	if text, status := wrongFactor(err); text != "" {
-		return s.showApp(w, r, max(status, http.StatusUnprocessableEntity), offer, text)
+		if status != http.StatusTooManyRequests {
+			status = http.StatusUnprocessableEntity
+		}
+		return s.showApp(w, r, status, offer, text)
 	}
 	if errors.Is(err, auth.ErrExists) {
 		return s.seeOther(w, r, "/admin/account", notice{Bad: true, Text: "There is an authenticator app already. Remove it first."})

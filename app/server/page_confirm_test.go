@@ -158,7 +158,19 @@ func TestGuessingToConfirmIsLimited(t *testing.T) {
 
 func TestAVisitorOfTheDemoIsAlwaysConfirmed(t *testing.T) {
 	t.Parallel()
+	d := newDemo(t)
+	d.get("", "/admin/demo")
+	d.stale()
+	if res, _ := d.do(d.browsers[""], request(t, "GET", d.url+"/admin/confirm?next=/admin/jobs", "")); res.Header.Get("Location") != "/admin/jobs" {
+		t.Errorf("there is something to confirm: %d to %s", res.StatusCode, res.Header.Get("Location"))
+	}
+	if status, body := d.post("", "/admin/people", url.Values{"email": {"eve@example.com"}, "role": {"support"}}); status != http.StatusOK {
+		t.Errorf("an invitation: %d %s", status, body)
+	}
 	if user := visitor(auth.User{ID: 7, Role: auth.Support}); !user.Fresh() || !user.SecondFactor || user.ID != 7 {
 		t.Errorf("the visitor is %+v", user)
+	}
+	if status, _ := d.get("", "/admin/account"); status != http.StatusNotFound {
+		t.Errorf("an account: %d", status)
 	}
 }

@@ -60,6 +60,9 @@ func (s *Server) codePage(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) showCode(w http.ResponseWriter, r *http.Request, status int, user int64, next, wrong string) error {
+	if status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", "60")
+	}
 	factors, err := auth.FactorsOf(r.Context(), s.DB.Read(), user)
 	if err != nil {
 		return err
