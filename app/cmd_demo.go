@@ -18,7 +18,10 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"bursar/app/auth"
+	"bursar/app/connect"
 	"bursar/app/db"
 	"bursar/app/demo"
 	"bursar/app/queue"
@@ -33,6 +36,8 @@ const demoSeed = 20
 type demoCmd struct {
 	Addr      string `help:"Where to listen, on this machine only; a free port if it is taken." default:"127.0.0.1:8099"`
 	NoBrowser bool   `help:"Do not open a browser."`
+	CRM       string `help:"Keep the contacts in a simulated CRM of another company: hubspot." default:"builtin"`
+	Desk      string `help:"Keep the tickets on a simulated desk of another company: hubspot." default:"builtin"`
 }
 
 func (demoCmd) Help() string {
@@ -60,11 +65,17 @@ func (d demoCmd) Run(ctx context.Context, env *Environment) (err error) {
 	go func() { vended <- vendor.Serve(api) }()
 	defer func() { err = errors.Join(err, vendor.Close(), unlessClosed(<-vended)) }()
 
+	vendors, err := startVendors(d.CRM, d.Desk)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, vendors.close()) }()
+
 	listener, err := listenNear(d.Addr)
 	if err != nil {
 		return err
 	}
-	c, err := demoConfig(dir, listener.Addr().String(), "http://"+api.Addr().String(), company)
+	c, err := demoConfig(dir, listener.Addr().String(), "http://"+api.Addr().String(), company, vendors)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -72,7 +83,7 @@ func (d demoCmd) Run(ctx context.Context, env *Environment) (err error) {
 	if err := playHistory(ctx, c, env, log, listener, company); err != nil {
 		return fmt.Errorf("the history of the demo: %w", err)
 	}
-	return d.live(ctx, c, env, log, company)
+	return d.live(ctx, c, env, log, company, vendors)
 }
 
 // check refuses what the demo must never touch: a live key, and other machines.
@@ -112,7 +123,7 @@ func listenNear(addr string) (net.Listener, error) {
 
 // demoConfig is read the way serve reads its settings, from settings of its own: the demo takes nothing
 // from the environment.
-func demoConfig(dir, addr, api string, company *demo.Company) (Config, error) {
+func demoConfig(dir, addr, api string, company *demo.Company, vendors demoVendors) (Config, error) {
 	var plans []string
 	prices := company.Plans()
 	for _, price := range slices.Sorted(maps.Keys(prices)) {
@@ -124,7 +135,14 @@ func demoConfig(dir, addr, api string, company *demo.Company) (Config, error) {
 		"STRIPE_WEBHOOK_SECRET": "whsec_" + rand.Text(), "STRIPE_API_KEY": "sk_test_" + rand.Text(), "STRIPE_API_BASE": api,
 		"STRIPE_ACTIONS_KEY": "rk_test_" + rand.Text(),
 	}
-	return LoadConfig(func(name string) string { return settings[name] })
+	maps.Copy(settings, vendors.settings)
+	c, err := LoadConfig(func(name string) string { return settings[name] })
+	for _, v := range []*connect.Settings{c.CRM, c.Desk} {
+		if v != nil {
+			v.Vendor.Rate, v.Vendor.Burst = rate.Inf, 1 // nobody waits for a simulation
+		}
+	}
+	return c, err
 }
 
 // playHistory lets six weeks pass. Their webhooks come in by the real door and their jobs are done week by
@@ -136,7 +154,7 @@ func playHistory(ctx context.Context, c Config, env *Environment, log *slog.Logg
 		return errors.Join(err, listener.Close())
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	err = addDemoUsers(ctx, a)
+	err = errors.Join(addDemoUsers(ctx, a), goLive(ctx, a))
 	handler, handlerErr := a.newServer()
 	if err := errors.Join(err, handlerErr); err != nil {
 		return errors.Join(err, listener.Close())
@@ -173,7 +191,7 @@ func unlessClosed(err error) error {
 }
 
 // live compares everything once, and then serves while time passes in the company.
-func (d demoCmd) live(ctx context.Context, c Config, env *Environment, log *slog.Logger, company *demo.Company) (err error) {
+func (d demoCmd) live(ctx context.Context, c Config, env *Environment, log *slog.Logger, company *demo.Company, vendors demoVendors) (err error) {
 	a, err := open(ctx, c, env.Files, log)
 	if err != nil {
 		return err
@@ -182,7 +200,7 @@ func (d demoCmd) live(ctx context.Context, c Config, env *Environment, log *slog
 	contacts := &demoCRM{CRM: a.CRM}
 	a.CRM = contacts
 	a.join()
-	panel := &demoPanel{app: a, company: company, crm: contacts}
+	panel := &demoPanel{app: a, company: company, crm: contacts, vendors: vendors}
 	a.Demo = panel.demo()
 
 	err = a.DB.Tx(ctx, func(q *db.Queries) error { return queue.Insert(ctx, q, reconcile.Reconcile{}) })

@@ -76,6 +76,7 @@ type demoPanel struct {
 	app     *App
 	company *demo.Company
 	crm     *demoCRM
+	vendors demoVendors
 
 	mu         sync.Mutex
 	stripeDown bool

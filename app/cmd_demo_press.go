@@ -96,6 +96,32 @@ func (p *demoPanel) stripeGoesDown() (said string, err error) {
 // handPlan is what somebody writes into the CRM.
 const handPlan = "Enterprise (promised by phone)"
 
+// writePlan changes the plan of a contact where it lives.
+func (p *demoPanel) writePlan(ctx context.Context, customerID int64, plan string) error {
+	if p.vendors.crm != nil {
+		links, err := p.app.DB.Read().LinksOfCustomer(ctx, customerID)
+		if err != nil {
+			return err
+		}
+		for _, l := range links {
+			if l.System == "crm" {
+				p.vendors.crm.edit(l.RemoteID, plan)
+			}
+		}
+		return nil
+	}
+	return p.app.DB.Tx(ctx, func(q *db.Queries) error {
+		row, err := q.ContactOf(ctx, customerID)
+		if err != nil {
+			return err
+		}
+		contact := crm.Stored(row)
+		contact.Plan = plan
+		_, err = crm.Store(ctx, q, contact)
+		return err
+	})
+}
+
 // editContact changes the newest paying contact behind Bursar's back, as a hand in the CRM would.
 func (p *demoPanel) editContact(ctx context.Context) (said string, err error) {
 	contacts, err := p.app.DB.Read().ContactsPage(ctx, math.MaxInt64, crm.Customer, 1)
@@ -110,12 +136,7 @@ func (p *demoPanel) editContact(ctx context.Context) (said string, err error) {
 	if err != nil || len(known) == 0 {
 		return "", errors.Join(err, errors.New("the contact belongs to nobody at Stripe"))
 	}
-	err = p.app.DB.Tx(ctx, func(q *db.Queries) error {
-		_, err := q.SaveContact(ctx, db.SaveContactParams{CustomerID: c.CustomerID, Name: c.Name, Email: c.Email, Lifecycle: c.Lifecycle,
-			Plan: handPlan, Status: c.Status, LastPaidAt: c.LastPaidAt, Now: db.Now()})
-		return err
-	})
-	if err != nil {
+	if err := p.writePlan(ctx, c.CustomerID, handPlan); err != nil {
 		return "", err
 	}
 	text := fmt.Sprintf("Somebody wrote “%s” as the plan of %s into the CRM, by hand.", handPlan, c.Name)

@@ -73,9 +73,9 @@ type Remote interface {
 	// List reads all records of a kind that have a key of ours: contacts, or tickets. With since it may leave out
 	// those that did not change after it. It ends with an error if it could not read them all.
 	List(ctx context.Context, kind Kind, since time.Time) iter.Seq2[Found, error]
-	// Check asks whether the token is good, and makes what must be there before the first write, such as
-	// properties. Its error says to a person what is missing and how to mend it.
-	Check(ctx context.Context) error
+	// Check asks whether the token is good. With prepare it makes what must be there before the first write, such as
+	// properties; without, it changes nothing. Its error says to a person what is missing and how to mend it.
+	Check(ctx context.Context, prepare bool) error
 }
 
 // ErrConflict is what Create returns when the vendor says that there is one already.

@@ -67,7 +67,13 @@ func follow(ctx context.Context, keepers []*Keeper, desk *Desk) error {
 		if err != nil {
 			problem = Redact(err.Error())
 		}
-		if err := k.DB.Tx(ctx, func(q *db.Queries) error { return q.CheckConnector(ctx, db.Now(), problem, k.System) }); err != nil {
+		err = k.DB.Tx(ctx, func(q *db.Queries) error {
+			if problem != "" || c.Mode == Observe { // going live checks again
+				return q.NoteConnector(ctx, problem, k.System)
+			}
+			return q.CheckConnector(ctx, db.Now(), "", k.System)
+		})
+		if err != nil {
 			return fmt.Errorf("keep the state of %s: %w", k.System, err)
 		}
 	}
@@ -79,8 +85,10 @@ func (k *Keeper) look(ctx context.Context, c db.Connector) error {
 	switch {
 	case !c.HeldAt.IsZero():
 		return k.Probe(ctx, c.HeldReason)
+	case c.Mode == Live && c.CheckedAt.IsZero():
+		return k.prepare(ctx)
 	case c.CheckedAt.IsZero() || c.Problem != "":
-		return k.Remote.Check(ctx)
+		return k.Remote.Check(ctx, c.Mode == Live)
 	}
 	return nil
 }

@@ -211,7 +211,9 @@ func (h *hubspotRemote) read(ctx context.Context, kind Kind, id, idProperty stri
 	at := time.Now()
 	err := h.c.Do(ctx, "GET", h.path(kind, "/"+url.PathEscape(id)+"?"+query.Encode()), nil, &o)
 	var call *CallError
-	if errors.As(err, &call) && call.Status == http.StatusNotFound {
+	// While Bursar only observes, the properties of its keys may not be there, and so no record that has one.
+	noSuchProperty := idProperty != "" && errors.As(err, &call) && call.Status == http.StatusBadRequest && strings.Contains(call.Message, idProperty)
+	if errors.As(err, &call) && call.Status == http.StatusNotFound || noSuchProperty {
 		return nil, nil
 	}
 	if err != nil {
@@ -665,7 +667,7 @@ func (h *hubspotRemote) page(ctx context.Context, kind Kind, since time.Time, af
 }
 
 // Check implements Remote: it creates the properties that are missing.
-func (h *hubspotRemote) Check(ctx context.Context) error {
+func (h *hubspotRemote) Check(ctx context.Context, prepare bool) error {
 	for _, kind := range []Kind{Contact, Ticket} {
 		if (kind == Ticket) != (h.options[AreaOption] == AreaDesk) {
 			continue
@@ -686,7 +688,7 @@ func (h *hubspotRemote) Check(ctx context.Context) error {
 			if n >= 0 && p.Unique && !there.Results[n].Unique {
 				return queue.Discard(fmt.Errorf("the property %s of %s exists and is not unique; delete it in HubSpot and let Bursar create it", p.Name, hubspotTypes[kind]))
 			}
-			if n >= 0 {
+			if n >= 0 || !prepare {
 				continue
 			}
 			err = h.conflict(h.c.Do(ctx, "POST", path, p, &hubspotProperty{}))

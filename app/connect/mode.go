@@ -101,6 +101,11 @@ func (k *Keeper) ready(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the state of %s: %w", k.System, err)
 	}
+	if c.CheckedAt.IsZero() {
+		if err := k.prepare(ctx); err != nil {
+			return err
+		}
+	}
 	if c.HeldAt.IsZero() {
 		calls, failed, is := k.watch.tooMany()
 		if !is {
@@ -115,13 +120,34 @@ func (k *Keeper) ready(ctx context.Context) error {
 	return k.Probe(ctx, c.HeldReason)
 }
 
+// prepare makes what must be there before the first write.
+func (k *Keeper) prepare(ctx context.Context) error {
+	defer k.locks.lock("prepare")()
+	c, err := k.DB.Read().Connector(ctx, k.System)
+	if err != nil || !c.CheckedAt.IsZero() {
+		return err
+	}
+	problem := ""
+	err = k.Remote.Check(ctx, true)
+	if err != nil {
+		problem = Redact(err.Error())
+	}
+	saveErr := k.DB.Tx(ctx, func(q *db.Queries) error {
+		if err != nil {
+			return q.NoteConnector(ctx, problem, k.System)
+		}
+		return q.CheckConnector(ctx, db.Now(), "", k.System)
+	})
+	return errors.Join(outcome(err), saveErr)
+}
+
 // Probe asks a vendor that is held whether it is well again, and lets the jobs go on if so.
 func (k *Keeper) Probe(ctx context.Context, why string) error {
 	held := errors.New(why + "; what is to be written waits until it answers again")
 	if !k.watch.mayProbe() {
 		return queue.Unavailable(held, probeEvery)
 	}
-	if err := k.Remote.Check(ctx); err != nil {
+	if err := k.Remote.Check(ctx, true); err != nil {
 		return queue.Unavailable(errors.Join(held, err), probeEvery)
 	}
 	k.watch.forget()

@@ -156,7 +156,7 @@ func newTrial(t *testing.T, v Vendor, area string, there simulated) *trial {
 	t.Cleanup(web.Close)
 	v.Rate, v.Lag = rate.Inf, trialWait
 	tr := &trial{t: t, v: v, area: area, d: d, web: web, system: area + ":" + v.Name}
-	if err := tr.keeper().Remote.Check(t.Context()); err != nil {
+	if err := tr.keeper().Remote.Check(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	err = d.Tx(t.Context(), func(q *db.Queries) error {

@@ -55,7 +55,7 @@ func newVendor(t *testing.T, v connect.Vendor, there double, customers int) unde
 	}
 	k, err := s.Connect(t.Context(), d, connect.AreaCRM, web.Client(), nil)
 	check(t, err)
-	check(t, k.Remote.Check(t.Context()))
+	check(t, k.Remote.Check(t.Context(), true))
 	check(t, d.Tx(t.Context(), func(q *db.Queries) error {
 		_, err := q.SetConnectorMode(t.Context(), connect.Live, db.Now(), k.System)
 		return err

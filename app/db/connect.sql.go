@@ -434,6 +434,15 @@ func (q *Queries) NoteByCause(ctx context.Context, cause string) (Note, error) {
 	return i, err
 }
 
+const noteConnector = `-- name: NoteConnector :exec
+UPDATE connectors SET problem = ?1 WHERE system = ?2
+`
+
+func (q *Queries) NoteConnector(ctx context.Context, problem string, system string) error {
+	_, err := q.db.ExecContext(ctx, noteConnector, problem, system)
+	return err
+}
+
 const pruneExternalWrites = `-- name: PruneExternalWrites :execrows
 DELETE FROM external_writes WHERE observed = 0 AND created_at < ?1
 `
@@ -534,9 +543,10 @@ func (q *Queries) SetConnectorCursor(ctx context.Context, cursor string, system 
 }
 
 const setConnectorMode = `-- name: SetConnectorMode :execrows
-UPDATE connectors SET mode = ?1, updated_at = ?2 WHERE system = ?3 AND mode <> ?1
+UPDATE connectors SET mode = ?1, checked_at = 0, problem = '', updated_at = ?2 WHERE system = ?3 AND mode <> ?1
 `
 
+// What must be there before the first write is checked again.
 func (q *Queries) SetConnectorMode(ctx context.Context, mode string, now Time, system string) (int64, error) {
 	result, err := q.db.ExecContext(ctx, setConnectorMode, mode, now, system)
 	if err != nil {

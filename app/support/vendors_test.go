@@ -70,7 +70,7 @@ func newVendor(t *testing.T, v connect.Vendor, there double) under {
 	file := d.Desk.(support.Builtin).DB
 	k, err := s.Connect(t.Context(), file, connect.AreaDesk, web.Client(), nil)
 	check(t, err)
-	check(t, k.Remote.Check(t.Context()))
+	check(t, k.Remote.Check(t.Context(), true))
 	check(t, file.Tx(t.Context(), func(q *db.Queries) error {
 		_, err := q.SetConnectorMode(t.Context(), connect.Live, db.Now(), k.System)
 		return err

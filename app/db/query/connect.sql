@@ -9,7 +9,8 @@ SELECT * FROM connectors WHERE system = ?;
 SELECT * FROM connectors ORDER BY system;
 
 -- name: SetConnectorMode :execrows
-UPDATE connectors SET mode = @mode, updated_at = @now WHERE system = @system AND mode <> @mode;
+-- What must be there before the first write is checked again.
+UPDATE connectors SET mode = @mode, checked_at = 0, problem = '', updated_at = @now WHERE system = @system AND mode <> @mode;
 
 -- name: HoldConnector :exec
 UPDATE connectors SET held_at = @now, held_reason = @reason WHERE system = @system AND held_at = 0;
@@ -19,6 +20,9 @@ UPDATE connectors SET held_at = 0, held_reason = '' WHERE system = @system;
 
 -- name: CheckConnector :exec
 UPDATE connectors SET checked_at = @now, problem = @problem WHERE system = @system;
+
+-- name: NoteConnector :exec
+UPDATE connectors SET problem = @problem WHERE system = @system;
 
 -- name: SetConnectorCursor :exec
 UPDATE connectors SET cursor = @cursor WHERE system = @system;
