@@ -89,7 +89,7 @@ func TestThe500ThatIsRepeated(t *testing.T) {
 	}
 	o.later(25 * time.Hour)
 	check(t, o.run(a.ID))
-	o.is(a.ID, Done, "succeeded")
+	o.is(a.ID, Done, "the refund is made")
 	if got := o.refunds(p.Charge); !slices.Equal(got, []int64{1000}) {
 		t.Errorf("Stripe gave back %v", got)
 	}

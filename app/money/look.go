@@ -78,7 +78,7 @@ func (m *Money) lookDispute(ctx context.Context, a db.Action, c stripe.Charge) (
 }
 
 func refundFound(r stripe.Refund) found {
-	f := found{state: Done, object: r.ID, text: "the refund is " + r.Status}
+	f := found{state: Done, object: r.ID, text: "the refund is made"}
 	switch r.Status {
 	case "failed", "canceled":
 		f.state, f.text = Failed, "Stripe made the refund, and it is "+r.Status+": the money is still here"

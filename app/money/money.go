@@ -75,10 +75,12 @@ type Params struct {
 // Plan is a change of plan and what Stripe said it would cost. It is not made if it costs something else.
 type Plan struct {
 	stripe.PlanChange
-	FromPrice    string
-	FromQuantity int64
-	Prorated     int64
-	Due          int64
+	FromPrice      string
+	FromQuantity   int64
+	FromName, Name string // of the prices, as people know them
+	Currency       string
+	Prorated       int64
+	Due            int64
 }
 
 // Money does the actions.

@@ -240,7 +240,7 @@ func TestARefund(t *testing.T) {
 				t.Errorf("the row is %+v", a)
 			}
 			check(t, o.worker.WorkOff(t.Context()))
-			o.is(a.ID, Done, "the refund is succeeded")
+			o.is(a.ID, Done, "the refund is made")
 			if got := o.refunds(p.Charge); !slices.Equal(got, []int64{row.amount}) {
 				t.Errorf("Stripe gave back %v", got)
 			}
@@ -380,6 +380,9 @@ func TestTwentyAtOnce(t *testing.T) {
 			o := newOffice(t)
 			p, id := o.buy(demo.BuyOptions{Price: "team"})
 			form := o.request(Refund, id, p.Charge, row.amount)
+			ctx, stop := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- o.worker.Run(ctx) }()
 			var all sync.WaitGroup
 			for i := range 20 {
 				all.Go(func() {
@@ -391,12 +394,13 @@ func TestTwentyAtOnce(t *testing.T) {
 					if _, _, err := o.Ask(context.Background(), r); err != nil && !refusedFor(err, "") {
 						t.Error(err)
 					}
-					if err := o.worker.WorkOff(context.Background()); err != nil {
-						t.Error(err)
-					}
 				})
 			}
 			all.Wait()
+			stop()
+			if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
 			check(t, o.worker.WorkOff(t.Context()))
 			if got := o.refunds(p.Charge); !slices.Equal(got, []int64{row.amount}) {
 				t.Errorf("Stripe gave back %v", got)

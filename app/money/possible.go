@@ -1,6 +1,7 @@
 package money
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -44,8 +45,9 @@ func (t Thing) stripeCustomer() string {
 func Find(f customer.Facts, kind Kind, id string) (Thing, error) {
 	switch kind {
 	case Refund, SendReceipt:
-		if i := slices.IndexFunc(f.Charges, func(c db.Charge) bool { return c.ID == id }); i >= 0 {
-			return Thing{Charge: &f.Charges[i]}, nil
+		payments := Payments(f)
+		if i := slices.IndexFunc(payments, func(c db.Charge) bool { return c.ID == id }); i >= 0 {
+			return Thing{Charge: &payments[i]}, nil
 		}
 	case PayInvoice, SendInvoice:
 		if i := slices.IndexFunc(f.Invoices, func(i db.Invoice) bool { return i.ID == id }); i >= 0 {
@@ -57,6 +59,22 @@ func Find(f customer.Facts, kind Kind, id string) (Thing, error) {
 		}
 	}
 	return Thing{}, refuse("%.40q is not one of this customer", id)
+}
+
+// Payments are the charges of a customer, oldest first. Of one that no reading has shown yet, its invoice tells
+// what is needed; Stripe is asked about the charge itself before anything is done with it.
+func Payments(f customer.Facts) []db.Charge {
+	list := slices.Clone(f.Charges)
+	for _, i := range f.Invoices {
+		known := slices.ContainsFunc(list, func(c db.Charge) bool { return c.ID == i.Charge })
+		if i.Charge == "" || i.Status != "paid" || i.AmountPaid <= 0 || known {
+			continue
+		}
+		list = append(list, db.Charge{ID: i.Charge, StripeCustomer: i.StripeCustomer, CustomerID: i.CustomerID, Invoice: i.ID, PaymentIntent: i.PaymentIntent,
+			Status: "succeeded", Amount: i.AmountPaid, Currency: i.Currency, CreatedAt: cmp.Or(i.PaidAt, i.CreatedAt)})
+	}
+	slices.SortStableFunc(list, func(a, b db.Charge) int { return a.CreatedAt.Compare(b.CreatedAt.Time) })
+	return list
 }
 
 // Possible says why a kind of action cannot be done to a thing as it is now; nil if it can.
@@ -81,7 +99,7 @@ func refundable(f customer.Facts, c db.Charge) error {
 		return refuse("the payment did not succeed, so there is nothing to give back")
 	case disputed(f, c):
 		return refuse("the payment is disputed: the bank has taken the money or is about to, so a refund would pay twice; answer the dispute in Stripe")
-	case left(f, c) <= 0:
+	case Unrefunded(f, c) <= 0:
 		return refuse("all of it was given back already")
 	}
 	return nil
@@ -103,9 +121,9 @@ func disputed(f customer.Facts, c db.Charge) bool {
 	return c.Disputed && !known
 }
 
-// left is what of a charge was not given back, as far as Stripe told: the smaller of what the charge and
+// Unrefunded is what of a charge was not given back, as far as Stripe told: the smaller of what the charge and
 // what its refunds say.
-func left(f customer.Facts, c db.Charge) int64 {
+func Unrefunded(f customer.Facts, c db.Charge) int64 {
 	back := int64(0)
 	for _, r := range f.Refunds {
 		if (r.Charge == c.ID || r.PaymentIntent != "" && r.PaymentIntent == c.PaymentIntent) && r.Status != "failed" && r.Status != "canceled" {
@@ -131,7 +149,7 @@ func Left(ctx context.Context, q *db.Queries, f customer.Facts, c db.Charge) (in
 			taken += a.Amount
 		}
 	}
-	return max(left(f, c)-taken, 0), nil
+	return max(Unrefunded(f, c)-taken, 0), nil
 }
 
 func receiptable(f customer.Facts, c db.Charge) error {

@@ -70,6 +70,6 @@ func (m *Money) Preview(ctx context.Context, s db.Subscription, price string, qu
 	if err != nil {
 		return Plan{}, preview, fmt.Errorf("preview the change: %w", err)
 	}
-	p.Prorated, p.Due = preview.Prorated, preview.AmountDue
+	p.Prorated, p.Due, p.Currency = preview.Prorated, preview.AmountDue, preview.Currency
 	return p, preview, nil
 }

@@ -1,6 +1,7 @@
 package money
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,6 +56,16 @@ func ProrationWords(behavior string) string {
 	return behavior
 }
 
+// To is what is changed to.
+func (p Plan) To() string { return times(cmp.Or(p.Name, p.Price), p.Quantity) }
+
+func times(name string, quantity int64) string {
+	if quantity == 1 {
+		return name
+	}
+	return fmt.Sprintf("%s × %d", name, quantity)
+}
+
 // Cost is what a change of plan costs: the difference for the rest of the period, or what is due at once.
 func (p Plan) Cost() int64 {
 	if p.Proration == "always_invoice" {
@@ -100,7 +111,7 @@ func Says(k Kind, t Thing, amount int64, p Params) string {
 		}
 		return fmt.Sprintf("refund %s of the payment of %s%s", customer.FormatAmount(amount, t.Charge.Currency), customer.FormatAmount(t.Charge.Amount, t.Charge.Currency), whole)
 	case ChangePlan:
-		return fmt.Sprintf("change %s × %d to %s × %d; %s", p.Plan.FromPrice, p.Plan.FromQuantity, p.Plan.Price, p.Plan.Quantity, ProrationWords(p.Plan.Proration))
+		return fmt.Sprintf("change %s to %s; %s", times(cmp.Or(p.Plan.FromName, p.Plan.FromPrice), p.Plan.FromQuantity), p.Plan.To(), ProrationWords(p.Plan.Proration))
 	case CancelNow:
 		return "cancel " + planOf(t) + " now"
 	case CancelAtEnd:
@@ -134,7 +145,7 @@ func number(t Thing) string {
 func Before(f customer.Facts, t Thing) string {
 	switch {
 	case t.Charge != nil:
-		return fmt.Sprintf("payment %s, %s given back", customer.FormatAmount(t.Charge.Amount, t.Charge.Currency), customer.FormatAmount(t.Charge.Amount-left(f, *t.Charge), t.Charge.Currency))
+		return fmt.Sprintf("payment %s, %s given back", customer.FormatAmount(t.Charge.Amount, t.Charge.Currency), customer.FormatAmount(t.Charge.Amount-Unrefunded(f, *t.Charge), t.Charge.Currency))
 	case t.Invoice != nil:
 		return fmt.Sprintf("invoice %s, %s", t.Invoice.Status, customer.FormatAmount(t.Invoice.AmountDue, t.Invoice.Currency))
 	}

@@ -68,6 +68,7 @@ func (s *Server) adminRoutes() []Route {
 		s.confirmRoutes(),
 		s.accountRoutes(),
 		s.forgotRoutes(),
+		s.actionRoutes(),
 		s.programRoutes(),
 		s.exportRoutes(),
 		s.alertRoutes(),

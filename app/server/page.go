@@ -57,6 +57,7 @@ var navigation = [...]struct {
 	{"Customers", "/admin/customers", auth.Look},
 	{"Tickets", "/admin/tickets", auth.Look},
 	{"Contacts", "/admin/contacts", auth.Look},
+	{"Money", "/admin/actions", auth.Look},
 	{"Events", "/admin/events", auth.Look},
 	{"Jobs", "/admin/jobs", auth.Look},
 	{"Reports", "/admin/reports", auth.Look},

@@ -39,6 +39,7 @@ type customerPageData struct {
 	Notes     []db.Note
 	Dashboard string // of Stripe, for links
 	CanSync   bool
+	Money     moneyPart
 	Entries   []entry // what happened, newest first
 	Older     string
 	Earlier   bool // the entries are not the newest
@@ -94,6 +95,9 @@ func (s *Server) customerPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	if p.Dashboard, err = s.dashboard(ctx, q); err != nil {
 		return err
+	}
+	if p.Money, err = s.readMoney(ctx, q, facts, p.User); err != nil {
+		return fmt.Errorf("customer %d: %w", id, err)
 	}
 	p.Source = s.sourceOf(p.Record)
 	p.arrange()

@@ -37,8 +37,8 @@ type Config struct {
 	Desk     support.Desk
 	Policies crm.Policies      // of the contacts' fields: what may differ
 	Hooks    *connect.Settings // of the desk that may send webhooks, nil for none
-	Money    *money.Money      // its pages are there with it
-	Secrets  []string          // signing secrets of the Stripe endpoint: the current one and, while it is rolled, the previous
+	Money    *money.Money
+	Secrets  []string // signing secrets of the Stripe endpoint: the current one and, while it is rolled, the previous
 	Version  string
 	Log      *slog.Logger
 	Files    fs.FS          // web/pages and web/assets
@@ -76,6 +76,9 @@ func New(c Config) (*Server, error) {
 	// Everybody can sign with an empty secret.
 	if slices.Contains(c.Secrets, "") {
 		return nil, errors.New("a signing secret of the Stripe webhook is empty; look for a stray comma in STRIPE_WEBHOOK_SECRET")
+	}
+	if c.Money == nil {
+		c.Money = &money.Money{DB: c.DB} // without a key, it says what is missing
 	}
 	if c.Tally == nil {
 		c.Tally = new(alert.Tally)
