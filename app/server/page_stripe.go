@@ -115,7 +115,7 @@ func (p *stripePageData) judge() {
 	case severe > 0:
 		p.Verdict = "The webhook endpoint at Stripe is not as it should be."
 	case sweeps.Last.ID == 0:
-		p.Tone, p.Verdict = "incomplete", "Stripe has not been asked yet."
+		p.Tone, p.Verdict = "incomplete", "Stripe's list of events has not been read yet."
 		p.Note = "The first look comes within five minutes."
 	case sweeps.Missing > 0:
 		p.Verdict = fmt.Sprintf("Events arrive, but no webhook brought %s of the last 24 hours.", plural(int(sweeps.Missing), "event", "events"))

@@ -21,7 +21,7 @@ func TestTheStripePage(t *testing.T) {
 		want []string
 	}{
 		{"without a key", false, "", []string{"Only webhooks tell Bursar", "no STRIPE_API_KEY", "!Read everything</button>"}},
-		{"before the first sweep", true, "", []string{"Stripe has not been asked yet", "Endpoint not known", "Read everything", "It has not been done."}},
+		{"before the first sweep", true, "", []string{"list of events has not been read yet", "Endpoint not known", "Read everything", "It has not been done."}},
 		{"all is well", true, swept + `('complete', 1, @now, @now, 0, 7, 0, 0, 0, '', @now - 60000, @now);
 			INSERT INTO endpoint_checks VALUES (1, 1, '', '[]', @now)`, []string{"Events arrive as they should.", "Endpoint as it should be", "also what Stripe could not deliver"}},
 		{"the endpoint may not be read", true, swept + `('complete', 0, @now, @now, 0, 7, 0, 0, 0, '', @now - 60000, @now);
