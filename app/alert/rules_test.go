@@ -146,12 +146,13 @@ func TestRules(t *testing.T) {
 		{"signatures", "all rejected", func(s *scene) { s.rejected(5) }, Bad, "5 rejected, 0 accepted"},
 		{"signatures", "a few rejected", func(s *scene) { s.rejected(4) }, Fine, "4 rejected"},
 
-		{"missed", "found at once", func(s *scene) { s.events(3, "invoice.paid", "sweep", minute, 10*minute) }, Fine, "none"},
-		{"missed", "found late", func(s *scene) { s.events(3, "invoice.paid", "sweep", minute, 20*minute) }, Bad, "3 events"},
-		{"missed", "from before the installation", func(s *scene) {
-			s.events(3, "invoice.paid", "sweep", minute, 20*minute)
-			s.exec("INSERT INTO meta (name, value) VALUES ('installed_at', CAST(?1 AS TEXT))", ago(10*minute))
-		}, Fine, "none"},
+		{"sweep", "never", func(*scene) {}, NotKnown, "not read yet"},
+		{"sweep", "read", func(s *scene) { s.sweep("complete", 20*minute, 0) }, Fine, "read 20 min ago"},
+		{"sweep", "not read whole since", func(s *scene) { s.sweep("complete", 46*minute, 0); s.sweep("incomplete", minute, 0) }, Bad, "last read whole 46 min ago"},
+		{"missed", "nothing known", func(s *scene) { s.sweep("complete", time.Hour, 0) }, NotKnown, "last read whole"},
+		{"missed", "nothing missed", func(s *scene) { s.sweep("complete", minute, 0) }, Fine, "none"},
+		{"missed", "three missed", func(s *scene) { s.sweep("complete", time.Hour, 3); s.sweep("complete", minute, 0) }, Bad, "3 events in 24 hours"},
+		{"missed", "missed the day before yesterday", func(s *scene) { s.sweep("complete", 48*time.Hour, 3); s.sweep("complete", minute, 0) }, Fine, "none"},
 
 		{"processing", "waiting for its turn", func(s *scene) { s.job("sync_customer", "cus_1", queue.Available, "", 10*minute) }, Fine, "none of 1 job"},
 		{"processing", "waiting too long", func(s *scene) { s.job("sync_customer", "cus_1", queue.Available, "", 16*minute) }, Bad, "0 gave up, 1 of 1 job waits"},
@@ -264,17 +265,21 @@ func TestRules(t *testing.T) {
 		{"latency_webhook", "exactly the limit", func(s *scene) { s.answers(100, ClassWebhook, 300*time.Millisecond) }, Fine, "≤ 300 ms"},
 		{"latency_action", "others are slow", func(s *scene) { s.answers(100, ClassSlow, time.Minute); s.answers(50, ClassAction, time.Millisecond) }, Fine, "≤ 5 ms"},
 
-		{"silence", "a new file", func(*scene) {}, NotKnown, "too few"},
+		{"silence", "Stripe is not asked", func(s *scene) { s.events(50, "x", "webhook", 49*time.Hour, 49*time.Hour) }, NotKnown, "not read yet"},
+		{"silence", "a new file", func(s *scene) { s.sweep("complete", minute, 0) }, NotKnown, "too few"},
 		{"silence", "a quiet shop", func(s *scene) {
+			s.sweep("complete", minute, 0)
 			s.events(50, "x", "webhook", 49*time.Hour, 49*time.Hour)
 			s.events(50, "x", "webhook", 48*time.Hour, 48*time.Hour)
 		}, Fine, "2 days ago"},
 		{"silence", "Stripe lists newer ones", func(s *scene) {
+			s.sweep("complete", minute, 0)
 			s.events(50, "x", "webhook", 49*time.Hour, 49*time.Hour)
 			s.events(50, "x", "webhook", 48*time.Hour, 48*time.Hour)
 			s.events(1, "x", "sweep", minute, 2*time.Hour)
 		}, Bad, "Stripe lists newer events, the newest from 2 h ago"},
 		{"silence", "not for longer than usual", func(s *scene) {
+			s.sweep("complete", minute, 0)
 			s.events(1, "x", "webhook", 12*24*time.Hour, 12*24*time.Hour)
 			s.events(2, "x", "webhook", 2*24*time.Hour, 2*24*time.Hour)
 			s.events(1, "x", "sweep", minute, 2*time.Hour)
@@ -337,6 +342,11 @@ func TestRules(t *testing.T) {
 			})
 		})
 	}
+}
+
+// sweep adds a look at Stripe's list of events.
+func (s *scene) sweep(state string, began time.Duration, missing int) {
+	s.exec(fmt.Sprintf(`INSERT INTO sweeps (state, undelivered, since_at, mark_at, listed, found, missing, late_ms, started_at, finished_at) VALUES ('%s', 0, 0, ?1, 9, %d, %d, 1200000, ?1, ?1)`, state, missing, missing), ago(began))
 }
 
 func (s *scene) schedule(day string, next time.Duration) {

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,13 +44,16 @@ func webhookRules() []Rule {
 			What:  "Requests in 10 minutes whose signature is wrong, while not one was right.",
 			Limit: "5 or more rejected and none accepted",
 			Step:  "Compare STRIPE_WEBHOOK_SECRET with the endpoint's signing secret in Stripe. If they agree, somebody else posts here, and nothing needs to be done.", measure: measureSignatures},
-		{Key: "missed", Name: "Events missed by the webhook", Title: "Stripe could not deliver events", Level: High, Link: "/admin/events", Roots: []string{database},
-			What:  "Events that were found by asking Stripe more than 15 minutes after they happened, in 24 hours. They are worked on all the same.",
+		{Key: "sweep", Name: "Stripe's list of events", Title: "Stripe's list of events cannot be read", Level: High, Link: "/admin/stripe", Roots: []string{database, "worker", "connector_stripe"},
+			What:  "Bursar reads the list of events at Stripe every few minutes, to find what no webhook brought.",
+			Limit: "not read whole for 45 minutes", Step: "Check that STRIPE_API_KEY may read events.", Age: true, measure: measureSweep},
+		{Key: "missed", Name: "Events missed by the webhook", Title: "Stripe could not deliver events", Level: High, Link: "/admin/stripe", Roots: []string{database},
+			What:  "Events that a webhook should have brought by then, and that were found by asking Stripe, in 24 hours. They are worked on all the same.",
 			Limit: "1 event", Step: "Look at the endpoint's failed deliveries in Stripe under Developers, Webhooks.", Age: true, measure: measureMissed},
 		{Key: "processing", Name: "Work on stored events", Title: "Stored events are not worked on", Level: High, Link: "/admin/jobs?state=discarded", Roots: []string{database, "worker", "connector_stripe"},
 			What:  "Events are stored and answered at once, and worked on by jobs. These gave up, or wait for more than 15 minutes.",
 			Limit: "1 job", Step: "Open the jobs, read the error, and retry them.", Age: true, measure: measureProcessing},
-		{Key: "silence", Name: "Silence of Stripe", Title: "Events do not come any more", Level: High, Link: "/admin/events", Roots: []string{database, "connector_stripe"},
+		{Key: "silence", Name: "Silence of Stripe", Title: "Events do not come any more", Level: High, Link: "/admin/stripe", Roots: []string{database, "connector_stripe"},
 			What:  "The time since the last delivered event, while Stripe lists newer ones. A quiet shop is no alert.",
 			Limit: "6 hours, or five times the usual gap if that is longer", Step: "Look whether the endpoint in Stripe is enabled and has the right address.", Age: true, measure: measureSilence},
 		{Key: "endpoint", Name: "The webhook endpoint at Stripe", Title: "The webhook endpoint at Stripe is wrong", Level: High, Link: "/admin/stripe", Roots: []string{"connector_stripe"},
@@ -127,22 +131,52 @@ func deliveries(ctx context.Context, q *db.Queries, since db.Time) (map[string]i
 }
 
 func measureMissed(ctx context.Context, l *look) (Measure, error) {
-	if !l.Stripe {
-		return notKnown("only Stripe knows, and there is no STRIPE_API_KEY to ask with"), nil
+	if m, known, err := l.swept(ctx); err != nil || !known {
+		m.Verdict = NotKnown
+		return m, err
 	}
-	installed, err := factTime(ctx, l.q, "installed_at")
+	row, err := l.q.SweptSince(ctx, l.ago(24*time.Hour))
 	if err != nil {
 		return Measure{}, err
 	}
-	row, err := l.q.MissedEvents(ctx, l.ago(24*time.Hour), webhookWindow.Milliseconds(), db.At(installed))
-	if err != nil {
-		return Measure{}, err
-	}
-	if row.N == 0 {
+	if row.Missing == 0 {
 		return Measure{Verdict: Fine, Value: "none in 24 hours"}, nil
 	}
-	return Measure{Verdict: Bad, Value: many(row.N, "event", "events") + " in 24 hours", Size: row.N, Number: float64(row.N),
-		Cause: "The oldest happened " + spell(l.now.Sub(time.UnixMilli(row.OldestMs))) + " ago."}, nil
+	return Measure{Verdict: Bad, Value: many(row.Missing, "event", "events") + " in 24 hours", Size: row.Missing, Number: float64(row.Missing),
+		Cause: "The oldest was " + spell(time.Duration(row.LateMs)*time.Millisecond) + " old when it was found."}, nil
+}
+
+// sweptLimit is three times the longest rest between two looks at Stripe's list.
+const sweptLimit = 45 * time.Minute
+
+// swept says how far Stripe's list of events is known. What is not known lately says nothing.
+func (l *look) swept(ctx context.Context) (m Measure, known bool, err error) {
+	if !l.Stripe {
+		return notKnown("only Stripe knows, and there is no STRIPE_API_KEY to ask with"), false, nil
+	}
+	last, err := l.q.LastCompleteSweep(ctx, false)
+	if errors.Is(err, db.ErrNoRows) {
+		return notKnown("Stripe's list of events was not read yet"), false, nil
+	}
+	if err != nil {
+		return Measure{}, false, err
+	}
+	age := l.now.Sub(last.StartedAt.Time)
+	m = Measure{Verdict: Fine, Value: "read " + spell(max(age, 0)) + " ago", Number: age.Seconds()}
+	if age <= sweptLimit {
+		return m, true, nil
+	}
+	newest, err := l.q.LastSweep(ctx)
+	m.Value, m.Cause = "last read whole "+spell(age)+" ago", failure(newest.Error)
+	return m, false, err
+}
+
+func measureSweep(ctx context.Context, l *look) (Measure, error) {
+	m, known, err := l.swept(ctx)
+	if !known && m.Verdict == Fine {
+		m.Verdict = Bad
+	}
+	return m, err
 }
 
 func measureProcessing(ctx context.Context, l *look) (Measure, error) {
@@ -173,8 +207,9 @@ func measureProcessing(ctx context.Context, l *look) (Measure, error) {
 const quietLimit = 6 * time.Hour
 
 func measureSilence(ctx context.Context, l *look) (Measure, error) {
-	if !l.Stripe {
-		return notKnown("only Stripe knows whether there are newer events, and there is no STRIPE_API_KEY to ask with"), nil
+	if m, known, err := l.swept(ctx); err != nil || !known {
+		m.Verdict = NotKnown
+		return m, err
 	}
 	gaps, err := l.q.EventGaps(ctx)
 	if err != nil {
@@ -211,12 +246,15 @@ func measureEndpoint(ctx context.Context, l *look) (Measure, error) {
 
 // checked puts what a check found into a measurement.
 func (l *look) checked(c Checked, bad, fine string) Measure {
-	if c.At.IsZero() {
+	switch {
+	case c.NotKnown != "":
+		return notKnown(mail.Line(c.NotKnown, 300))
+	case c.At.IsZero():
 		return notKnown("it was not checked yet")
 	}
 	when := ", checked " + spell(max(l.now.Sub(c.At), 0)) + " ago"
 	if c.Problem != "" {
-		return Measure{Verdict: Bad, Value: bad + when, Cause: upperFirst(mail.Line(c.Problem, 300)), Number: 1}
+		return Measure{Verdict: Bad, Value: bad + when, Cause: upperFirst(mail.Line(c.Problem, 300)), Level: c.Level, Number: 1}
 	}
 	return Measure{Verdict: Fine, Value: fine + when}
 }

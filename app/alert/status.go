@@ -42,7 +42,7 @@ func (w *Watch) Statuses() (list []Status, at time.Time) {
 		if s.Measure.Level != 0 {
 			s.Level = s.Measure.Level
 		}
-		if root := w.roots[rule.Key]; root != "" {
+		if root := w.roots[rule.Key]; root != "" && s.Verdict == Bad {
 			s.Root = ruleOf(root).Title
 		}
 		if rule.Key == database && !w.down.since.IsZero() && now.Sub(w.down.since) >= confirmAfter {

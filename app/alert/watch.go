@@ -54,8 +54,10 @@ type Watch struct {
 
 // Checked is what a check found that is made elsewhere, and more rarely.
 type Checked struct {
-	At      time.Time // zero: it was not made yet
-	Problem string    // "" if all is well
+	At       time.Time // zero: it was not made yet
+	NotKnown string    // why it could not be made
+	Problem  string    // "" if all is well
+	Level    Level     // of the problem; 0: the rule's
 }
 
 const (

@@ -695,24 +695,6 @@ func (q *Queries) MarkSlacked(ctx context.Context, now Time, last int64) error {
 	return err
 }
 
-const missedEvents = `-- name: MissedEvents :one
-SELECT CAST(COUNT(*) AS INTEGER) AS n, CAST(COALESCE(MIN(e.created_at), 0) AS INTEGER) AS oldest_ms FROM events e
-WHERE e.received_at >= ?1 AND e.source = 'sweep' AND e.received_at - e.created_at > CAST(?2 AS INTEGER) AND e.created_at >= ?3
-`
-
-type MissedEventsRow struct {
-	N        int64
-	OldestMs int64
-}
-
-// Events that Stripe never managed to deliver: they were found by asking, long after they happened.
-func (q *Queries) MissedEvents(ctx context.Context, since Time, lateMs int64, installed Time) (MissedEventsRow, error) {
-	row := q.db.QueryRowContext(ctx, missedEvents, since, lateMs, installed)
-	var i MissedEventsRow
-	err := row.Scan(&i.N, &i.OldestMs)
-	return i, err
-}
-
 const muteAlert = `-- name: MuteAlert :execrows
 UPDATE alerts SET muted_until_at = ?1, muted_by = ?2, version = version + 1
 WHERE key = ?3 AND state IN ('firing', 'clearing')

@@ -75,7 +75,7 @@ func (s *Server) alertRow(status alert.Status, role auth.Role) alertRow {
 	a := alertRow{Status: status}
 	if status.Open() && role.May(auth.SilenceAlerts) {
 		a.MayUnmute = status.Muted
-		if !status.Muted {
+		if !status.Muted && status.Root == "" {
 			a.Until = []pause{{"1h", "for 1 hour"}, {"4h", "for 4 hours"}, {"tomorrow", "until tomorrow 9:00"}, {"monday", "until Monday 9:00"}}
 		}
 	}

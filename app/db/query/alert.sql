@@ -94,11 +94,6 @@ SELECT CAST(COUNT(*) AS INTEGER) FROM events WHERE received_at >= @since AND sou
 SELECT f.* FROM deliveries_failed f
 WHERE f.last_at >= @since AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = f.event_id) ORDER BY f.first_at LIMIT 1000;
 
--- name: MissedEvents :one
--- Events that Stripe never managed to deliver: they were found by asking, long after they happened.
-SELECT CAST(COUNT(*) AS INTEGER) AS n, CAST(COALESCE(MIN(e.created_at), 0) AS INTEGER) AS oldest_ms FROM events e
-WHERE e.received_at >= @since AND e.source = 'sweep' AND e.received_at - e.created_at > CAST(@late_ms AS INTEGER) AND e.created_at >= @installed;
-
 -- name: LateSyncs :one
 -- Work on events that should be done by now.
 SELECT CAST(COUNT(*) AS INTEGER) AS n, CAST(COALESCE(MIN(j.created_at), 0) AS INTEGER) AS oldest_ms,
