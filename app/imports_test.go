@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"remote":     {},
 	"redact":     {},
 	"demo":       {"stripe"},
+	"lab":        {"billing", "crm", "db", "demo", "mail", "queue", "reconcile", "stripe", "support"},
 	"stripe":     {"redact"},
 	"db":         {},
 }

@@ -50,6 +50,7 @@ type commands struct {
 	User      userCmd      `cmd:"" help:"Add the people who may sign in."`
 	Apikey    apikeyCmd    `cmd:"" help:"Add, list and revoke keys for the product API."`
 	Backup    backupCmd    `cmd:"" help:"Write a checked copy of the whole file, while Bursar runs."`
+	DriftLab  driftLabCmd  `cmd:"" hidden:"" help:"Put a simulated company out of step in every way, and measure what is found and healed."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 

@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 )
 
 const chargeByID = `-- name: ChargeByID :one
@@ -694,6 +695,16 @@ func (q *Queries) InvoiceByID(ctx context.Context, id string) (Invoice, error) {
 		&i.CreatedAt,
 	)
 	return i, err
+}
+
+const keepFindings = `-- name: KeepFindings :exec
+UPDATE findings SET run_id = ?1 WHERE customer_id = ?2 AND state IN ('open', 'dismissed') AND run_id < ?1
+`
+
+// What is open about a customer was not looked at by this run: it stays as it is.
+func (q *Queries) KeepFindings(ctx context.Context, runID int64, customerID sql.NullInt64) error {
+	_, err := q.db.ExecContext(ctx, keepFindings, runID, customerID)
+	return err
 }
 
 const linksToNothing = `-- name: LinksToNothing :many

@@ -155,8 +155,12 @@ func (c *comparison) whyStripe(ctx context.Context, f *finding) (reason, error) 
 	if lost.ID != "" {
 		return reason{NeverDelivered, fmt.Sprintf("Stripe made %s (%s), and it never arrived here", lost.Type, lost.ID), lost.CreatedAt, 0}, nil
 	}
+	synced, err := c.syncedAt(ctx, here.CustomerID)
+	if err != nil {
+		return reason{}, err
+	}
 	for _, e := range stored {
-		if about(e.ObjectID, f) && e.ReceivedAt.Sub(e.CreatedAt.Time) > late && e.ReceivedAt.After(here.AsOfAt.Time) {
+		if about(e.ObjectID, f) && e.ReceivedAt.Sub(e.CreatedAt.Time) > late && e.ReceivedAt.After(synced) {
 			return reason{Late, fmt.Sprintf("%s came %s after Stripe made it", e.Type, e.ReceivedAt.Sub(e.CreatedAt.Time).Round(time.Minute)), e.ReceivedAt.Time, 0}, nil
 		}
 	}
@@ -174,6 +178,15 @@ func (c *comparison) whyStripe(ctx context.Context, f *finding) (reason, error) 
 		return reason{cause: Unknown, evidence: "Stripe's list of events could not be read"}, nil
 	}
 	return reason{NoEvent, "Stripe lists no event about it since it was read last: it was changed there without one", here.AsOfAt.Time, 0}, nil
+}
+
+// syncedAt is when a customer of ours was synced last, zero if there is none.
+func (c *comparison) syncedAt(ctx context.Context, id int64) (time.Time, error) {
+	record, err := c.DB.Read().CustomerByID(ctx, id)
+	if errors.Is(err, db.ErrNoRows) {
+		err = nil
+	}
+	return record.SyncedAt.Time, err
 }
 
 // whyUnknown explains somebody of whom nothing is stored.

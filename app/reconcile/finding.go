@@ -59,7 +59,7 @@ func (c *comparison) add(ctx context.Context, f finding) error {
 			return err
 		}
 	}
-	if f.stripeCustomer != "" && KindOf(f.kind).source == inStripe {
+	if f.stripeCustomer != "" && KindOf(f.kind).source != here {
 		c.covered[f.stripeCustomer] = true
 	}
 	if err := c.explain(ctx, &f); err != nil {

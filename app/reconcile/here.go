@@ -47,8 +47,8 @@ func (c *comparison) compareHere(ctx context.Context) error {
 			reason: reason{cause: AsInStripe, evidence: "The checkout names this user, and Stripe's customer of it is another's here"}})
 	}
 	if nobody > 0 {
-		found = append(found, finding{kind: eventsOfNobody, subject: "events", expected: "a customer", actual: "events without one",
-			reason: reason{cause: AsInStripe, evidence: fmt.Sprintf("%d events name no customer, as payments of guests do", nobody)}})
+		found = append(found, finding{kind: eventsOfNobody, subject: "events", expected: "a customer", actual: fmt.Sprintf("%d events without one", nobody),
+			reason: reason{cause: AsInStripe, evidence: "Their objects name no customer, as payments of guests do"}})
 	}
 	for _, i := range ignored {
 		found = append(found, finding{kind: eventsIgnored, subject: i.Ignored, expected: "none", actual: "events that nothing follows from",
@@ -110,6 +110,14 @@ func (c *comparison) compareCustomer(ctx context.Context, f customer.Facts) erro
 	}
 	now := time.Now()
 	follows := f.RecordAt(now)
+	if c.isCovered(f.Stripe) { // once Stripe has been read again the rest follows, or is seen by the next run
+		if c.contacts != nil {
+			if err := c.contactsBefore(ctx, f.Record.ID); err != nil {
+				return err
+			}
+		}
+		return c.DB.Tx(ctx, func(q *db.Queries) error { return q.KeepFindings(ctx, c.row.ID, db.ID(f.Record.ID)) })
+	}
 	if err := c.compareRecord(ctx, f, follows); err != nil {
 		return err
 	}
@@ -151,6 +159,10 @@ func (c *comparison) compareRecord(ctx context.Context, f customer.Facts, follow
 	case customer.Less(is, will) && gives(will):
 		d.kind = paidNotActive
 	}
+	var err error
+	if d.reason, err = c.whyRecord(ctx, &d); err != nil {
+		return err
+	}
 	return c.add(ctx, d)
 }
 
@@ -163,7 +175,7 @@ func (c *comparison) compareMoney(ctx context.Context, f customer.Facts) error {
 		}
 	}
 	id := fmt.Sprint(f.Record.ID)
-	if len(paying) > 1 && !c.isCovered(f.Stripe) {
+	if len(paying) > 1 {
 		newest := f.Subscriptions[len(f.Subscriptions)-1]
 		err := c.add(ctx, finding{kind: twoSubscriptions, subject: id, customerID: f.Record.ID, expected: "one that is paid", actual: strings.Join(paying, " and "),
 			reason: reason{cause: AsInStripe, evidence: "Both were bought in Stripe", at: newest.CreatedAt.Time}})
@@ -191,10 +203,8 @@ func (c *comparison) isCovered(list []db.StripeCustomer) bool {
 // compareContact compares the contact of a customer with what the rules want; nil is none.
 func (c *comparison) compareContact(ctx context.Context, facts customer.Facts, want *crm.Contact) error {
 	id := facts.Record.ID
-	for _, nobody := range c.contacts.before(id) {
-		if err := c.contactOfNobody(ctx, nobody); err != nil {
-			return err
-		}
+	if err := c.contactsBefore(ctx, id); err != nil {
+		return err
 	}
 	list, err := c.contacts.of(id)
 	if err != nil {
@@ -247,7 +257,11 @@ func (c *comparison) contactsOfNobody(ctx context.Context) error {
 	if c.contacts == nil {
 		return nil
 	}
-	for _, id := range c.contacts.before(1<<63 - 1) {
+	return c.contactsBefore(ctx, 1<<63-1)
+}
+
+func (c *comparison) contactsBefore(ctx context.Context, customer int64) error {
+	for _, id := range c.contacts.before(customer) {
 		if err := c.contactOfNobody(ctx, id); err != nil {
 			return err
 		}
@@ -322,8 +336,8 @@ func (c *comparison) closeLeftOpen(ctx context.Context) error {
 		case err != nil:
 			return err
 		default:
-			if wants(f, cause) {
-				continue // it came while this run was reading
+			if c.isCovered(f.Stripe) || wants(f, cause) {
+				continue // it came while this run was reading, or Stripe says something new of its customer
 			}
 			d.job = automation.Close(f, cause)
 		}

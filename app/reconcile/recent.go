@@ -17,15 +17,16 @@ import (
 const (
 	firstLook = 35 * 24 * time.Hour // how far a first run looks back for payments
 	overlap   = 72 * time.Hour      // how far before the last whole run the next one begins: a state may change late
+	maxWhole  = 5000                // customers; with more a night looks at what is new only
 )
 
 // compareRecent compares what is new in Stripe with here: invoices, refunds, disputes, checkouts and payments.
-// It looks back to the last run that read everything, so that a night costs a few calls; what it found
-// earlier and is still open is seen again.
+// It looks back five weeks, or with many customers to the last run that read everything, so that a night costs
+// few calls; what it found earlier and is still open is seen again.
 func (c *comparison) compareRecent(ctx context.Context) error {
 	since := c.started.Add(-firstLook)
 	last, err := c.DB.Read().PreviousStripeRun(ctx, c.row.ID)
-	if err == nil && last.StartedAt.Add(-overlap).After(since) {
+	if err == nil && c.row.Customers > maxWhole && last.StartedAt.Add(-overlap).After(since) {
 		since = last.StartedAt.Add(-overlap)
 	}
 	if err != nil && !errors.Is(err, db.ErrNoRows) {
@@ -200,7 +201,8 @@ func (c *comparison) compareCheckout(ctx context.Context, s stripe.Checkout) err
 			who = "an unknown buyer"
 		}
 		return c.add(ctx, finding{kind: checkoutOfNobody, subject: s.ID, expected: "a customer", actual: who + " bought without one, " + expected,
-			systems: Systems{Stripe: &Said{expected, time.Now()}}})
+			systems: Systems{Stripe: &Said{expected, time.Now()}},
+			reason:  reason{cause: AsInStripe, evidence: "Stripe itself has no customer for it", at: s.CreatedAt}})
 	}
 	_, err := c.DB.Read().CheckoutByID(ctx, s.ID)
 	if !errors.Is(err, db.ErrNoRows) {
@@ -220,5 +222,6 @@ func (c *comparison) compareCharge(ctx context.Context, s stripe.Charge) error {
 	}
 	amount := customer.FormatAmount(s.Amount, s.Currency)
 	return c.add(ctx, finding{kind: paymentOfNobody, subject: s.ID, expected: "a customer", actual: amount + " without one",
-		systems: Systems{Stripe: &Said{"succeeded, " + amount, time.Now()}}})
+		systems: Systems{Stripe: &Said{"succeeded, " + amount, time.Now()}},
+		reason:  reason{cause: AsInStripe, evidence: "Stripe itself has no customer for it, as with payments of guests", at: s.CreatedAt}})
 }

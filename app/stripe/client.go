@@ -161,3 +161,10 @@ func (c *Client) get(ctx context.Context, path string, query url.Values) (json.R
 	}
 	return answer.LastResponse.RawJSON, nil
 }
+
+// Pace changes how many requests a second the client makes at most. Stripe's own limits are lower than
+// anything but a simulator needs (https://docs.stripe.com/rate-limits).
+func (c *Client) Pace(perSecond float64) {
+	c.limit.SetLimit(rate.Limit(perSecond))
+	c.limit.SetBurst(max(int(perSecond), 1))
+}

@@ -126,3 +126,7 @@ UPDATE stripe_customers SET deleted = 1 WHERE id = ?;
 
 -- name: DeleteLink :exec
 DELETE FROM links WHERE system = ? AND remote_id = ?;
+
+-- name: KeepFindings :exec
+-- What is open about a customer was not looked at by this run: it stays as it is.
+UPDATE findings SET run_id = @run_id WHERE customer_id = @customer_id AND state IN ('open', 'dismissed') AND run_id < @run_id;
