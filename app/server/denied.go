@@ -56,9 +56,10 @@ func (s *Server) auditDenied(r *http.Request, e auth.Entry) error {
 		return nil
 	}
 	e.Address, e.Outcome, e.Target = s.address(r), auth.Denied, r.URL.Path
-	e.Action = r.Method + " " + r.Pattern[strings.Index(r.Pattern, "/"):]
+	_, route, _ := strings.Cut(r.Pattern, "/")
+	e.Action = r.Method + " /" + route
 	if left > 0 {
-		e.Detail = strings.TrimSpace(fmt.Sprintf("%s %d more since the last entry", e.Detail, left))
+		e.Detail = strings.TrimPrefix(fmt.Sprintf("%s, %d more since the last entry", e.Detail, left), ", ")
 	}
 	return s.DB.Tx(r.Context(), func(q *db.Queries) error { return auth.Audit(r.Context(), q, e) })
 }

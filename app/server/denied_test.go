@@ -1,9 +1,12 @@
 package server
 
 import (
+	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"bursar/app/auth"
 	"bursar/app/db"
@@ -47,6 +50,26 @@ func TestRequirement50DeniedAttemptsAreWrittenDownAndCannotFillTheFile(t *testin
 	check(t, err)
 	if got := rows[0]; got.Actor != "support@example.com" || got.Detail != "30 more since the last entry" || got.Target != "/admin/people" || got.Address != "127.0.0.1" {
 		t.Errorf("the next one is %+v", got)
+	}
+}
+
+func TestRequirement50MoneyWithoutASecondFactorIsWrittenDown(t *testing.T) {
+	t.Parallel()
+	a := newAdmin(t)
+	moved := false
+	h := a.money(func(http.ResponseWriter, *http.Request) error {
+		moved = true
+		return nil
+	})
+	r := httptest.NewRequestWithContext(t.Context(), "POST", "/admin/customers/1/refund", nil)
+	r.Pattern = "POST /admin/customers/{id}/refund"
+	r = withUser(r, auth.User{ID: 2, Email: "finance@example.com", Role: auth.Finance, ConfirmedAt: time.Now()})
+	var e *HTTPError
+	if err := h(httptest.NewRecorder(), r); !errors.As(err, &e) || e.Code != http.StatusForbidden || moved {
+		t.Errorf("%v, moved %t", err, moved)
+	}
+	if got := a.audits(1)[0]; got != "finance@example.com POST /admin/customers/{id}/refund /admin/customers/1/refund denied" {
+		t.Errorf("the audit has %q", got)
 	}
 }
 

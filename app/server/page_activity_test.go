@@ -129,7 +129,7 @@ func TestTheActivityTellsWhetherItWasChecked(t *testing.T) {
 	}
 	c.Broken = "the audit is broken at entry 17: it is missing"
 	keep(c)
-	if text, _ := a.open(auth.Finance, "/admin/activity"); !strings.Contains(text, "broken at entry 17: it is missing (found 3 hours ago )") {
+	if text, _ := a.open(auth.Finance, "/admin/activity"); !strings.Contains(text, "The audit is broken at entry 17: it is missing. This was found 3 hours ago") {
 		t.Errorf("broken: %s", text)
 	}
 }

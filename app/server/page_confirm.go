@@ -46,7 +46,8 @@ func (s *Server) money(h handler) handler {
 		if userOf(r).SecondFactor {
 			return h(w, r)
 		}
-		return &HTTPError{Code: http.StatusForbidden, Title: "This needs a second factor", Mend: action{"Set one up in a new tab", "/admin/account"},
+		err := s.auditDenied(r, auth.Entry{Actor: userOf(r).Email, Role: userOf(r).Role, Detail: "without a second factor"})
+		return &HTTPError{Code: http.StatusForbidden, Title: "This needs a second factor", Mend: action{"Set one up in a new tab", "/admin/account"}, Err: err,
 			Msg: "whatever moves money needs a passkey or an authenticator app besides your password, so nothing was changed; set one up under your account, and come back here with the Back button"}
 	}
 }
