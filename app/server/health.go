@@ -90,7 +90,7 @@ func (s *Server) judgeHealth(h *Health) {
 		h.Reasons = append(h.Reasons, fmt.Sprintf("the oldest due job waits for %.0f seconds", h.Queue.OldestDue))
 	}
 	if h.Queue.Discarded > 0 {
-		h.Reasons = append(h.Reasons, fmt.Sprintf("%d jobs gave up", h.Queue.Discarded))
+		h.Reasons = append(h.Reasons, fmt.Sprintf("jobs that gave up: %d", h.Queue.Discarded))
 	}
 	for _, c := range h.Circuits {
 		h.Reasons = append(h.Reasons, c.System+" is left alone until "+c.Until.UTC().Format(time.RFC3339))
