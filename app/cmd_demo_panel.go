@@ -136,6 +136,7 @@ func (p *demoPanel) groups() []server.DemoGroup {
 			{Name: "lose", Label: "Lose the next webhooks", Text: "Somebody buys, and Bursar is not told."},
 			{Name: "repeat", Label: "Deliver the next webhooks three times", Text: "Somebody buys, and Bursar is told three times."},
 			stripe, contacts,
+			{Name: "lose-answer", Label: "Lose the answer to the next refund", Text: "Stripe makes it, and Bursar hears nothing but an error."},
 			{Name: "edit", Label: "Somebody edits a plan in the CRM by hand", Text: "It says something else than what is paid."},
 		}},
 		{Title: "A customer does something", Actions: []server.DemoAction{

@@ -34,6 +34,9 @@ func (p *demoPanel) press(ctx context.Context, name string) (said string, err er
 	case "crm-ok":
 		p.crm.refuses.Store(false)
 		return "The CRM answers again. What waited is written when its pause is over, in half a minute at most.", nil
+	case "lose-answer":
+		p.company.Stripe.Fail(demo.APIFault{Method: "POST", Path: "/v1/refunds", Kind: demo.BrokenAfter})
+		return "Now refund a payment, from the page of a customer. Stripe will make it and answer with an error. Nobody knows then, until Bursar has searched Stripe for it; it is not made twice.", nil
 	case "edit":
 		return p.editContact(ctx)
 	case "buy":

@@ -137,6 +137,7 @@ func merge(ctx context.Context, q *db.Queries, from, into int64) error {
 		func() error { return q.MoveTasks(ctx, into, from) },
 		func() error { return q.MoveNotes(ctx, into, from) },
 		func() error { return q.MoveFindings(ctx, db.ID(into), db.ID(from)) },
+		func() error { return q.MoveActions(ctx, into, from) },
 		func() error { return q.MoveJobs(ctx, into, from) },
 		func() error { return q.MoveContact(ctx, into, from) },
 		func() error { return q.DeleteContactOf(ctx, from) },

@@ -400,6 +400,15 @@ func (q *Queries) LookedForAction(ctx context.Context, lookedAt Time, iD int64) 
 	return err
 }
 
+const moveActions = `-- name: MoveActions :exec
+UPDATE actions SET customer_id = ?1 WHERE customer_id = ?2
+`
+
+func (q *Queries) MoveActions(ctx context.Context, intoID int64, fromID int64) error {
+	_, err := q.db.ExecContext(ctx, moveActions, intoID, fromID)
+	return err
+}
+
 const openActionOn = `-- name: OpenActionOn :many
 SELECT id, kind, customer_id, stripe_customer, target, amount, currency, params, says, reason, asked_by, asked_role, asked_at, form_token, "key", approval, decided_by, decided_at, state, sent_at, resent_at, looked_at, stripe_object, outcome, settled_at FROM actions WHERE target = ? AND state IN ('proposed', 'approved', 'running', 'unknown') ORDER BY id
 `

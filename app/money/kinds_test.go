@@ -419,3 +419,24 @@ func TestWithoutAKey(t *testing.T) {
 	}
 	o.is(a.ID, Approved, "")
 }
+
+// TestTheCustomerIsJoinedMeanwhile: a purchase names a user who was known already, and the action goes on.
+func TestTheCustomerIsJoinedMeanwhile(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	p, id := o.buy(demo.BuyOptions{Price: "team"})
+	a := o.asked(o.request(Refund, id, p.Charge, 1000))
+	var into int64
+	check(t, o.DB.Tx(t.Context(), func(q *db.Queries) (err error) {
+		if into, err = customer.BindUser(t.Context(), q, "u1", ""); err != nil {
+			return err
+		}
+		_, err = customer.Bind(t.Context(), q, p.Customer, "u1")
+		return err
+	}))
+	if got := o.action(a.ID).CustomerID; got != into || got == id {
+		t.Errorf("the action is of customer %d, the customer was %d and is %d", got, id, into)
+	}
+	check(t, o.worker.WorkOff(t.Context()))
+	o.is(a.ID, Done, "")
+}

@@ -222,6 +222,7 @@ func (p *actionPageData) readNext(ctx context.Context, q *db.Queries) error {
 func stepsOf(a db.ActionWithPeopleRow) (steps []actionStep) {
 	add := func(tone, text, note string, at db.Time) { steps = append(steps, actionStep{tone, text, note, at}) }
 	add("good", "Asked for by "+a.Asker+" ("+a.AskedRole+")", a.Reason, a.AskedAt)
+	a.Approval = upperFirst(a.Approval)
 	switch {
 	case a.Approval == "":
 	case a.DecidedAt.IsZero():

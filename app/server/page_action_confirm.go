@@ -249,6 +249,7 @@ func (s *Server) chooseAmount(ctx context.Context, q *db.Queries, p *confirmActi
 	if p.Approval, err = s.Money.Approval(ctx, q, user.ID, user.Role, p.Minor, p.Currency, time.Now(), math.MaxInt64); err != nil || p.Approval == "" {
 		return err
 	}
+	p.Approval = upperFirst(p.Approval)
 	p.Approvers, err = q.CountApprovers(ctx, user.ID)
 	return err
 }

@@ -264,7 +264,7 @@ func TestASecondPersonOnThePages(t *testing.T) {
 	bought, id := m.buy(m.stripe, demo.BuyOptions{Price: "starter_jpy", Name: "Yuki"})
 	path := actionPath(money.Refund, id, bought.Charge)
 	text, _ := m.open(auth.Finance, path)
-	shows(t, "the page", text, "Amount, of 2,800 JPY that are left", "2,800 JPY of the payment of 2,800 JPY", "A second person must approve this there is no cap for the role finance in JPY.", "Ask a second person", "!28.00")
+	shows(t, "the page", text, "Amount, of 2,800 JPY that are left", "2,800 JPY of the payment of 2,800 JPY", "A second person must approve this There is no cap for the role finance in JPY.", "Ask a second person", "!28.00")
 	text, _ = m.open(auth.Finance, path+"&amount=28.00")
 	shows(t, "yen with cents", text, "JPY has no decimals")
 	text = m.ask(auth.Finance, path)

@@ -60,3 +60,6 @@ WHERE a.id = ?;
 -- name: CountApprovers :one
 -- Who could be the second person besides somebody.
 SELECT count(*) FROM users WHERE id <> ? AND role IN ('owner', 'finance') AND disabled_at = 0 AND password_hash <> '';
+
+-- name: MoveActions :exec
+UPDATE actions SET customer_id = @into_id WHERE customer_id = @from_id;
