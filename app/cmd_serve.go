@@ -49,6 +49,7 @@ func (serveCmd) Run(ctx context.Context, env *Environment) error {
 	}
 	env.printf("Bursar %s\n  file     %s\n  listens  http://%s\n  webhook  %s/api/webhooks/stripe\n", version(), c.DB, listener.Addr(), c.URL)
 	env.printf("  Stripe   %s\n", describeStripeKey(c.StripeKey))
+	env.printf("  money    %s\n", describeActionsKey(c.ActionsKey))
 	if c.SMTP == nil || len(c.ReportTo) == 0 {
 		env.printf("  mail     stays in the outbox (bursar mail list); set SMTP_URL, BURSAR_MAIL_FROM and BURSAR_REPORT_TO to get it\n")
 	}

@@ -126,3 +126,16 @@ func mask(secrets string) string {
 	}
 	return strings.Join(masked, ", ")
 }
+
+// describeActionsKey says what can be done with money.
+func describeActionsKey(key string) string {
+	switch {
+	case key == "":
+		return "nothing is done with money; with STRIPE_ACTIONS_KEY the pages refund, cancel and change plans"
+	case strings.HasPrefix(key, "rk_"):
+		return "the pages refund, cancel and change plans with a restricted key"
+	}
+	return "the pages refund, cancel and change plans with a secret key" + `
+           WARNING: this key may do everything in the account. In Stripe under Developers, API keys, create a restricted
+           key with write for Charges and Refunds, Subscriptions and Invoices, and read for Prices and Products.`
+}
