@@ -115,7 +115,7 @@ func (a *App) newServer() (*server.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return server.New(server.Config{DB: a.DB, Billing: a.Billing, Desk: a.Desk, Policies: a.policies(), Hooks: a.Config.Desk, Money: a.Money, Secrets: a.Config.WebhookSecrets,
+	return server.New(server.Config{DB: a.DB, Billing: a.Billing, Desk: a.Desk, Policies: a.policies(), Hooks: a.Config.Desk, Connectors: a.Connectors, Money: a.Money, Secrets: a.Config.WebhookSecrets,
 		Version: version(), Log: a.Log, Files: a.Files, Location: a.Config.Location, URL: a.Config.URL,
 		Proxies: a.Config.Proxies, Settings: a.Config.Settings, Key: key, Mails: a.templates,
 		Resets: a.Config.PasswordReset, Demo: a.Demo,

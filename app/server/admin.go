@@ -75,5 +75,6 @@ func (s *Server) adminRoutes() []Route {
 		s.roleRoutes(),
 		s.findingRoutes(),
 		s.stripeRoutes(),
+		s.connectorRoutes(),
 	)
 }

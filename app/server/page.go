@@ -65,6 +65,7 @@ var navigation = [...]struct {
 	{"Outbox", "/admin/outbox", auth.ReadPayments},
 	{"Activity", "/admin/activity", auth.ReadAudit},
 	{"People", "/admin/people", auth.ManagePeople},
+	{"Connectors", "/admin/connectors", auth.Look},
 	{"Settings", "/admin/settings", auth.ManageSettings},
 }
 

@@ -53,6 +53,8 @@ func (e auditEntry) Words() string {
 		return "take back the acknowledgement of the alert"
 	case "alerts.test":
 		return "send a test alert"
+	case "connectors.mode":
+		return "set the mode of the connector"
 	case "sign-out":
 		return "sign out"
 	case "password.set":

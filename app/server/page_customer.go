@@ -32,6 +32,8 @@ type customerPageData struct {
 	Open      []findingRow // what the last comparison found and is not mended
 	Source    string       // how the Stripe column was read
 	WrittenAt db.Time      // when Bursar wrote its record last
+	CRMName   string       // built-in, or the vendor
+	DeskName  string
 	Tickets   []ticketRow
 	DeskAt    db.Time     // newest change on the desk
 	Contact   *db.Contact // nil: there is none
@@ -100,6 +102,7 @@ func (s *Server) customerPage(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("customer %d: %w", id, err)
 	}
 	p.Source = s.sourceOf(p.Record)
+	p.CRMName, p.DeskName = s.vendorNames()
 	p.arrange()
 	return s.render(w, http.StatusOK, "customer", p)
 }

@@ -24,6 +24,7 @@ type ticketsPageData struct {
 	Tickets       []ticketRow
 	Form          ticketForm
 	Queues        []string
+	Desk          string // of another company, "" where none of the tickets stands on one
 }
 
 // ticketTab is a queue with what is open in it; the one without a name is all of them.
@@ -37,7 +38,8 @@ type ticketRow struct {
 	db.Ticket
 	Reference string
 	Subject   string
-	Who       link // empty: nobody Bursar knows
+	Who       link           // empty: nobody Bursar knows
+	There     *db.DeskTicket // on the desk of another company; nil if it is not there
 }
 
 // ticketsPage answers GET /admin/tickets.
@@ -66,6 +68,19 @@ func (s *Server) renderTickets(w http.ResponseWriter, r *http.Request, status in
 	}
 	if err != nil {
 		return fmt.Errorf("list the tickets: %w", err)
+	}
+	var ids []int64
+	for _, t := range d.Tickets {
+		ids = append(ids, t.ID)
+	}
+	there, err := s.there(ctx, ids...)
+	if err != nil {
+		return err
+	}
+	for i, t := range d.Tickets {
+		if stands, ok := there[t.ID]; ok {
+			d.Tickets[i].There, d.Desk = &stands, s.Hooks.Vendor.Label
+		}
 	}
 	d.pager = pagerOf(r, next)
 	return s.render(w, status, "tickets", d)
@@ -139,6 +154,8 @@ type ticketPageData struct {
 	Messages  []db.Message
 	Customer  *customer.Facts // nil: nobody Bursar knows
 	Who       link
+	There     *db.DeskTicket // on the desk of another company; nil if it is not there
+	Desk      string         // of that company
 	Note      noteForm
 }
 
@@ -160,6 +177,13 @@ func (s *Server) renderTicket(w http.ResponseWriter, r *http.Request, status int
 		Reference: support.Reference(t.ID), Subject: mail.Line(t.Subject, maxText), ByRule: automation.Owns(t.Cause), Note: note.fresh()}
 	if d.Messages, err = q.MessagesOf(ctx, t.ID); err != nil {
 		return fmt.Errorf("read the messages of ticket %d: %w", t.ID, err)
+	}
+	there, err := s.there(ctx, t.ID)
+	if err != nil {
+		return err
+	}
+	if stands, ok := there[t.ID]; ok {
+		d.There, d.Desk = &stands, s.Hooks.Vendor.Label
 	}
 	if t.CustomerID.Valid {
 		facts, err := customer.Load(ctx, q, t.CustomerID.Int64)

@@ -65,7 +65,7 @@ func (s *Server) openTicket(w http.ResponseWriter, r *http.Request) error {
 		if id, isNew, err = support.Open(ctx, q, t); err != nil || !isNew {
 			return err
 		}
-		return s.audit(ctx, q, r, "tickets.open", support.Reference(id), "")
+		return errors.Join(s.pushTicket(ctx, q, id), s.audit(ctx, q, r, "tickets.open", support.Reference(id), ""))
 	})
 	if err != nil {
 		return notStored(err)
@@ -141,7 +141,7 @@ func (s *Server) noteTicket(w http.ResponseWriter, r *http.Request) error {
 		if err != nil || !isNew {
 			return err
 		}
-		return s.audit(ctx, q, r, "tickets.note", support.Reference(t.ID), "")
+		return errors.Join(s.pushTicket(ctx, q, t.ID), s.audit(ctx, q, r, "tickets.note", support.Reference(t.ID), ""))
 	})
 	if err != nil {
 		return notStored(fmt.Errorf("note on ticket %d: %w", t.ID, err))
@@ -196,7 +196,7 @@ func (s *Server) moveTicket(w http.ResponseWriter, r *http.Request, what string,
 		if changed, err = move(ctx, q, t.ID); err != nil || !changed {
 			return err
 		}
-		return s.audit(ctx, q, r, what, support.Reference(t.ID), "")
+		return errors.Join(s.pushTicket(ctx, q, t.ID), s.audit(ctx, q, r, what, support.Reference(t.ID), ""))
 	})
 	if err != nil {
 		return notStored(fmt.Errorf("%s of ticket %d: %w", what, t.ID, err))

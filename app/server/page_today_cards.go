@@ -48,7 +48,7 @@ const (
 // readCards are all the cards, the most urgent first.
 func (s *Server) readCards(ctx context.Context, q *db.Queries, role auth.Role) (cards []card, err error) {
 	for _, read := range []func(context.Context, *db.Queries, auth.Role) ([]card, error){
-		s.alertCards, auditCards, s.sweepCards, circuitCards, actionCards, purchaseCards, ticketCards, jobCards, findingCards, ignoredCards,
+		s.alertCards, auditCards, s.sweepCards, circuitCards, s.connectorCards, actionCards, purchaseCards, ticketCards, jobCards, findingCards, ignoredCards,
 	} {
 		more, err := read(ctx, q, role)
 		if err != nil {

@@ -32,27 +32,28 @@ import (
 // Config is what a Server is made of. Without Secrets there is no webhook, without Files no pages; the
 // rest is needed.
 type Config struct {
-	DB       *db.DB
-	Billing  *billing.Billing
-	Desk     support.Desk
-	Policies crm.Policies      // of the contacts' fields: what may differ
-	Hooks    *connect.Settings // of the desk that may send webhooks, nil for none
-	Money    *money.Money
-	Secrets  []string // signing secrets of the Stripe endpoint: the current one and, while it is rolled, the previous
-	Version  string
-	Log      *slog.Logger
-	Files    fs.FS          // web/pages and web/assets
-	Location *time.Location // of the company
-	URL      string         // public address
-	Proxies  []netip.Prefix // in front of us, whose X-Forwarded-For is believed
-	Settings []Setting      // for the page of that name
-	Key      auth.Key       // seals secrets that must be read again
-	Mails    *mail.Templates
-	Resets   bool          // a forgotten password can be reset by mail
-	Demo     *Demo         // the panel of bursar demo, nil elsewhere
-	Tally    *alert.Tally  // what the alerts count; nil counts for nobody
-	Alerts   *alert.Watch  // nil: nothing is watched
-	Worker   *queue.Worker // for its figures; nil where there is none
+	DB         *db.DB
+	Billing    *billing.Billing
+	Desk       support.Desk
+	Policies   crm.Policies      // of the contacts' fields: what may differ
+	Hooks      *connect.Settings // of the desk that may send webhooks, nil for none
+	Connectors []*connect.Keeper // systems of other companies
+	Money      *money.Money
+	Secrets    []string // signing secrets of the Stripe endpoint: the current one and, while it is rolled, the previous
+	Version    string
+	Log        *slog.Logger
+	Files      fs.FS          // web/pages and web/assets
+	Location   *time.Location // of the company
+	URL        string         // public address
+	Proxies    []netip.Prefix // in front of us, whose X-Forwarded-For is believed
+	Settings   []Setting      // for the page of that name
+	Key        auth.Key       // seals secrets that must be read again
+	Mails      *mail.Templates
+	Resets     bool          // a forgotten password can be reset by mail
+	Demo       *Demo         // the panel of bursar demo, nil elsewhere
+	Tally      *alert.Tally  // what the alerts count; nil counts for nobody
+	Alerts     *alert.Watch  // nil: nothing is watched
+	Worker     *queue.Worker // for its figures; nil where there is none
 }
 
 // Server answers HTTP requests.
