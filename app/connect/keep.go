@@ -61,7 +61,7 @@ func (k *Keeper) Save(ctx context.Context, r Record) (Found, error) {
 		return k.observe(ctx, ref, r)
 	}
 	if err := k.ready(ctx); err != nil {
-		return Found{}, err
+		return Found{}, k.failed(ctx, ref, err)
 	}
 	found, err := k.locate(ctx, &ref, r)
 	switch {
