@@ -22,5 +22,5 @@ func main() {
 	// The first signal asks to stop, a second one stops at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	os.Exit(app.Run(ctx, os.Args[1:], app.Environment{Files: files, Getenv: os.Getenv, Stdout: os.Stdout, Stderr: os.Stderr}))
+	os.Exit(app.Run(ctx, os.Args[1:], app.Environment{Files: files, Getenv: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}))
 }

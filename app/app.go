@@ -18,6 +18,7 @@ import (
 	"bursar/app/db"
 	"bursar/app/mail"
 	"bursar/app/money"
+	"bursar/app/privacy"
 	"bursar/app/queue"
 	"bursar/app/reconcile"
 	"bursar/app/remote"
@@ -139,6 +140,7 @@ func (a *App) join() {
 	support.Handle(a.Worker, a.Desk)
 	a.Reconciler.Handle(a.Worker)
 	queue.HandlePrune(a.Worker)
+	privacy.Handle(a.Worker, c.Keep)
 	auth.HandleCheckAudit(a.Worker)
 	a.Alerts = a.newAlerts(client != nil)
 	a.Alerts.Handle(a.Worker)
@@ -203,6 +205,8 @@ func (a *App) schedules() []queue.Schedule {
 			Job: func(queue.Run) queue.Args { return billing.Sweep{} }},
 		{Name: "watch", Every: billing.SweepBeat, Location: a.Config.Location, Due: a.Billing.WatchDue,
 			Job: func(queue.Run) queue.Args { return billing.WatchEndpoint{} }},
+		{Name: "retain", Spec: "50 4 * * *", Location: a.Config.Location,
+			Job: func(queue.Run) queue.Args { return privacy.Retain{} }},
 		{Name: "audit", Spec: "40 4 * * *", Location: a.Config.Location,
 			Job: func(queue.Run) queue.Args { return auth.CheckAudit{} }},
 	}

@@ -152,6 +152,9 @@ func (c eventsShowCmd) Run(ctx context.Context, env *Environment) error {
 		if err != nil {
 			return err
 		}
+		if !e.PurgedAt.IsZero() {
+			return fmt.Errorf("the payload of event %s was thrown away on %s, as it was old", c.ID, e.PurgedAt.Format("2 January 2006"))
+		}
 		return env.json(json.RawMessage(e.Payload))
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"bursar/app/crm"
 	"bursar/app/mail"
 	"bursar/app/money"
+	"bursar/app/privacy"
 	"bursar/app/queue"
 	"bursar/app/redact"
 	"bursar/app/remote"
@@ -49,6 +50,7 @@ type Config struct {
 	CRM            *connect.Settings // nil: the built-in one
 	Desk           *connect.Settings // nil: the built-in one
 	CRMFields      crm.Policies      // which fields of a contact are written how, with another CRM
+	Keep           privacy.Retention
 	Settings       []server.Setting
 	Redact         redact.Redactor // knows the secrets among the settings
 }
@@ -96,6 +98,10 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 	check("STRIPE_WEBHOOK_SECRET", err)
 	c.Proxies, err = parseProxies(or("BURSAR_TRUSTED_PROXIES", ""))
 	check("BURSAR_TRUSTED_PROXIES", err)
+	c.Keep.Payloads, err = parseDays(or("BURSAR_KEEP_PAYLOADS", "90"))
+	check("BURSAR_KEEP_PAYLOADS", err)
+	c.Keep.Mails, err = parseDays(or("BURSAR_KEEP_MAILS", "400"))
+	check("BURSAR_KEEP_MAILS", err)
 	c.AllowInternal, err = remote.ParseAllow(or("BURSAR_ALLOW_INTERNAL", ""))
 	check("BURSAR_ALLOW_INTERNAL", err)
 	c.Plans, err = parsePlans(or("BURSAR_PLANS", ""))
@@ -240,6 +246,15 @@ func parseProxies(list string) ([]netip.Prefix, error) {
 		proxies = append(proxies, p)
 	}
 	return proxies, nil
+}
+
+// parseDays reads a number of days, of which 0 stands for ever.
+func parseDays(days string) (time.Duration, error) {
+	n, err := strconv.Atoi(days)
+	if err != nil || n < 0 || n > 36500 {
+		return 0, fmt.Errorf("%q is not a number of days like 90; 0 is for ever", days)
+	}
+	return time.Duration(n) * 24 * time.Hour, nil
 }
 
 func parsePlans(list string) (map[string]string, error) {

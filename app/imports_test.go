@@ -15,7 +15,7 @@ import (
 // way is always down, so that each can be read and tested without those above it. app itself joins the
 // parts and may import all of them.
 var mayImport = map[string][]string{
-	"server":     {"alert", "auth", "automation", "billing", "connect", "crm", "customer", "db", "mail", "money", "queue", "reconcile", "stripe", "support"},
+	"server":     {"alert", "auth", "automation", "billing", "connect", "crm", "customer", "db", "mail", "money", "privacy", "queue", "reconcile", "stripe", "support"},
 	"reconcile":  {"auth", "automation", "billing", "crm", "customer", "db", "mail", "queue", "redact", "stripe", "support"},
 	"money":      {"auth", "billing", "customer", "db", "queue", "stripe"},
 	"alert":      {"db", "mail", "queue", "remote"},

@@ -20,6 +20,7 @@ import (
 type Environment struct {
 	Files  fs.FS // schema.sql and web/
 	Getenv func(string) string
+	Stdin  io.Reader
 	Stdout io.Writer
 	Stderr io.Writer
 }
@@ -51,6 +52,8 @@ type commands struct {
 	Apikey    apikeyCmd    `cmd:"" help:"Add, list and revoke keys for the product API."`
 	Backup    backupCmd    `cmd:"" help:"Write a checked copy of the whole file, while Bursar runs."`
 	DriftLab  driftLabCmd  `cmd:"" hidden:"" help:"Put a simulated company out of step in every way, and measure what is found and healed."`
+	Export    exportCmd    `cmd:"" help:"Print everything stored about one person, as JSON."`
+	Erase     eraseCmd     `cmd:"" help:"Erase one person for good."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 

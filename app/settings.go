@@ -30,6 +30,8 @@ var known = [...]setting{
 	{"BURSAR_ADDR", "127.0.0.1:8080", false, "Where Bursar listens."},
 	{"BURSAR_URL", "http:// and the address", false, "Its public address, used in links."},
 	{"BURSAR_TRUSTED_PROXIES", "", false, "Networks of the proxies in front of Bursar. Without them a visitor's address is the proxy's."},
+	{"BURSAR_KEEP_PAYLOADS", "90", false, "For how many days the raw events are kept. Ids and records stay. 0 is for ever."},
+	{"BURSAR_KEEP_MAILS", "400", false, "For how many days the outbox is kept. 0 is for ever."},
 	{"BURSAR_ALLOW_INTERNAL", "", false, "Which host:port inside your network Bursar may call, separated by commas. Others are refused."},
 	{"BURSAR_SECRET_KEY", "a file beside the database", true, "Seals the secrets of authenticator apps. 32 bytes in base64: openssl rand -base64 32."},
 	{"BURSAR_PASSWORD_RESET", "off", false, "mail: whoever forgot a password gets a link by mail. Needs a mail server."},

@@ -36,3 +36,20 @@ func TestSettingsShowLittleOfASecret(t *testing.T) {
 		}
 	}
 }
+
+func TestServeSaysWhatItsStripeKeyMayDo(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]string{
+		"":                       "events only",
+		"rk_live_0123456789abcd": "restricted key, live mode",
+		"rk_test_0123456789abcd": "restricted key, test mode",
+		"sk_test_0123456789abcd": "secret key, test mode",
+		"sk_live_0123456789abcd": "secret key, live mode",
+	} {
+		says := describeStripeKey(key)
+		warns := strings.Contains(says, "WARNING") && strings.Contains(says, "create a restricted key")
+		if !strings.HasPrefix(says, want) || warns != strings.HasPrefix(key, "sk_") || key != "" && strings.Contains(says, "0123") {
+			t.Errorf("%s: %s", key, says)
+		}
+	}
+}

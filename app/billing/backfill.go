@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"bursar/app/customer"
 	"bursar/app/db"
 	"bursar/app/queue"
 	"bursar/app/stripe"
@@ -156,7 +157,14 @@ func (f *filling) page(ctx context.Context, items []item, cursor, next string) e
 	f.seen[cursor] = true
 	return f.commit(ctx, row, func(q *db.Queries) error {
 		for _, i := range items {
-			err := q.ListBackfillItem(ctx, db.ListBackfillItemParams{BackfillID: row.ID, Kind: i.kind, ID: i.id, Customer: i.customer})
+			erased, err := customer.ErasedAt(ctx, q, customer.StripeName, i.customer)
+			if err != nil {
+				return err
+			}
+			if !erased.IsZero() {
+				continue // Stripe still has them; here they are not taken in again
+			}
+			err = q.ListBackfillItem(ctx, db.ListBackfillItemParams{BackfillID: row.ID, Kind: i.kind, ID: i.id, Customer: i.customer})
 			if err != nil {
 				return err
 			}

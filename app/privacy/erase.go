@@ -1,10 +1,10 @@
 package privacy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"bursar/app/customer"
@@ -124,8 +124,9 @@ func (e *Erased) remove(ctx context.Context, q *db.Queries, p Person) error {
 // clean takes the words of a person out of rows of a table that are about others. Where one is left all the same, the
 // whole text goes.
 func clean(ctx context.Context, q *db.Queries, t table, p Person, w words) (changed int64, err error) {
+	key := cmp.Or(t.key, "id")
 	for _, column := range t.texts {
-		rows, err := q.Rows(ctx, "SELECT "+t.key()+" AS id, "+column+" AS text FROM "+t.name+
+		rows, err := q.Rows(ctx, "SELECT "+key+" AS id, "+column+" AS text FROM "+t.name+
 			" WHERE EXISTS (SELECT 1 FROM json_each(?1, '$.probes') w WHERE instr(lower("+column+"), lower(w.value)) > 0)", p.json())
 		if err != nil {
 			return changed, err
@@ -136,7 +137,7 @@ func clean(ctx context.Context, q *db.Queries, t table, p Person, w words) (chan
 			if cleaned == text {
 				continue // a part of another word
 			}
-			n, err := q.Change(ctx, "UPDATE "+t.name+" SET "+column+" = ? WHERE "+t.key()+" = ?", cleaned, row["id"])
+			n, err := q.Change(ctx, "UPDATE "+t.name+" SET "+column+" = ? WHERE "+key+" = ?", cleaned, row["id"])
 			if err != nil {
 				return changed, err
 			}
@@ -146,14 +147,6 @@ func clean(ctx context.Context, q *db.Queries, t table, p Person, w words) (chan
 	return changed, nil
 }
 
-// key is the column that tells the rows of a table apart.
-func (t table) key() string {
-	if t.name == "circuits" {
-		return "system"
-	}
-	return "id"
-}
-
 // elsewhere is what is left to do by hand.
 func elsewhere(p Person, path string) []string {
 	var todo []string
@@ -161,11 +154,8 @@ func elsewhere(p Person, path string) []string {
 		todo = append(todo, "Stripe: open each customer in the Dashboard ("+strings.Join(p.Stripe, ", ")+"), More, Delete customer; "+
 			"for what stays with the payments, ask for redaction: https://support.stripe.com/questions/how-do-i-delete-a-customer-s-personal-data")
 	}
-	others := slices.DeleteFunc(slices.Clone(p.Links), func(id string) bool {
-		return slices.Contains(p.Stripe, id) || slices.Contains(p.Users, id)
-	})
-	if len(others) > 0 {
-		todo = append(todo, "CRM and support desk: delete the contact, its tickets and mails there ("+strings.Join(others, ", ")+")")
+	if len(p.Remote) > 0 {
+		todo = append(todo, "CRM and support desk: delete these there, with what hangs on them ("+strings.Join(p.Remote, ", ")+")")
 	}
 	return append(todo,
 		"Your own product: delete the user, or stop sending it to Bursar, which answers 410 from now on",

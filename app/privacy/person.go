@@ -23,6 +23,7 @@ type Person struct {
 	Users   []string `json:"users"`
 	Links   []string `json:"links"`   // all ids in other systems, those above as well
 	Objects []string `json:"objects"` // invoices, charges, payments … at Stripe
+	Remote  []string `json:"remote"`  // contacts, tickets … at other companies, like crm:hubspot contact 123
 	Tickets []int64  `json:"tickets"`
 	Events  []int64  `json:"events"` // seq
 	Keys    []string `json:"keys"`   // of jobs
@@ -174,7 +175,10 @@ func (p *Person) numbers(ctx context.Context, q *db.Queries, query string) (list
 }
 
 func (p *Person) addObjects(ctx context.Context, q *db.Queries) (err error) {
-	p.Objects, err = p.strings(ctx, q, objectsOf)
+	if p.Objects, err = p.strings(ctx, q, objectsOf); err != nil {
+		return err
+	}
+	p.Remote, err = p.strings(ctx, q, remoteOf)
 	return err
 }
 

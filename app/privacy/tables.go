@@ -13,6 +13,7 @@ type table struct {
 	name  string
 	about string   // the condition of the rows about a person, "" if there are none
 	erase string   // one of the above, or SET …
+	key   string   // the column that tells its rows apart, "" for id
 	texts []string // columns in which a row that is not about the person may name them
 }
 
@@ -27,6 +28,9 @@ const (
 
 // tables are in the order in which rows can be removed: what refers to others comes first.
 var tables = [...]table{
+	{name: "desk_tickets", about: "ticket_id IN (SELECT value FROM json_each(?1, '$.tickets'))", erase: remove},
+	{name: "external_writes", about: ofID, erase: remove, texts: []string{"changes"}},
+	{name: "external_refs", about: ofID, erase: remove},
 	{name: "messages", about: "ticket_id IN (SELECT value FROM json_each(?1, '$.tickets'))", erase: remove, texts: []string{"body"}},
 	{name: "tickets", about: "id IN (SELECT value FROM json_each(?1, '$.tickets'))", erase: remove, texts: []string{"subject"}},
 	{name: "repairs", about: "finding_id IN (SELECT id FROM findings WHERE " + ofFinding + ")", erase: remove, texts: []string{"reason", "before", "after", "error"}},
@@ -52,7 +56,14 @@ var tables = [...]table{
 	{name: "mails", about: "EXISTS (SELECT 1 FROM json_each(?1, '$.probes') w WHERE instr(lower(text || subject), lower(w.value)) > 0)", erase: scrub,
 		texts: []string{"recipients", "subject", "text", "html", "error"}},
 	{name: "runs", texts: []string{"error"}, erase: scrub},
-	{name: "circuits", texts: []string{"reason"}, erase: scrub},
+	{name: "backfill_items", about: "customer IN (SELECT value FROM json_each(?1, '$.stripe'))", erase: remove},
+	{name: "backfills", texts: []string{"error"}, erase: scrub},
+	{name: "sweeps", texts: []string{"error"}, erase: scrub},
+	{name: "connectors", key: "system", texts: []string{"held_reason", "problem"}, erase: scrub},
+	{name: "circuits", key: "system", texts: []string{"reason"}, erase: scrub},
+	{name: "alerts", key: "key", texts: []string{"causes"}, erase: scrub},
+	{name: "alert_flips", texts: []string{"value"}, erase: scrub},
+	{name: "alert_notices", texts: []string{"value", "cause"}, erase: scrub},
 	// The record keeps its number; EraseCustomer empties it, and the search with it.
 	{name: "customers", about: "id = json_extract(?1, '$.id')", erase: keep},
 	// It tells of deeds by the numbers of what they were done to, and is chained by hashes: a changed row would be found.
@@ -62,6 +73,11 @@ var tables = [...]table{
 	// About nobody, about those who work here, or hashes.
 	{name: "meta", erase: keep},
 	{name: "schedules", erase: keep},
+	{name: "stripe_reads", erase: keep},
+	{name: "endpoint_checks", erase: keep},
+	{name: "deliveries_minute", erase: keep},
+	{name: "deliveries_failed", erase: keep},
+	{name: "latency_minute", erase: keep},
 	{name: "erased", erase: keep},
 	{name: "users", erase: keep},
 	{name: "sign_in_links", erase: keep},
@@ -93,6 +109,9 @@ const (
 			invoice <> '' AND invoice IN (SELECT value FROM json_each(?1, '$.objects'))
 			OR object_id <> '' AND object_id IN (SELECT value FROM json_each(?1, '$.objects'))
 			OR EXISTS (SELECT 1 FROM json_each(?1, '$.emails') e WHERE instr(lower(CAST(payload AS TEXT)), lower(e.value)) > 0))`
+
+	// What is theirs in systems of other companies.
+	remoteOf = `SELECT system || ' ' || kind || ' ' || remote_id FROM external_refs WHERE ` + ofID + ` AND remote_id <> ''`
 
 	keysOf = `SELECT cause FROM tickets WHERE id IN (SELECT value FROM json_each(?1, '$.tickets'))
 		UNION SELECT cause FROM tasks WHERE ` + ofID + ` UNION SELECT cause FROM notes WHERE ` + ofID + `

@@ -67,6 +67,7 @@ func (s *Server) adminRoutes() []Route {
 		s.signInRoutes(),
 		s.confirmRoutes(),
 		s.accountRoutes(),
+		s.privacyRoutes(),
 		s.forgotRoutes(),
 		s.actionRoutes(),
 		s.programRoutes(),

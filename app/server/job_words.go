@@ -16,6 +16,7 @@ import (
 	"bursar/app/db"
 	"bursar/app/mail"
 	"bursar/app/money"
+	"bursar/app/privacy"
 	"bursar/app/queue"
 	"bursar/app/reconcile"
 	"bursar/app/support"
@@ -50,6 +51,7 @@ var jobKinds = [...]jobKind{
 	{reconcile.SendReport{}.Kind(), "Write the report", "This report is not written.", false},
 	{auth.CheckAudit{}.Kind(), "Check the audit", "Nobody notices before the next night if the audit was changed.", false},
 	{alert.SendSlack{}.Kind(), "Tell an alert in Slack", "The alert is not told in Slack. The mail and the page tell it too.", false},
+	{privacy.Retain{}.Kind(), "Throw away what has become old", "Old payloads, mails and findings stay until the next night.", false},
 	{queue.Prune{}.Kind(), "Clear away old finished jobs", "Old finished jobs stay until the next night.", false},
 }
 

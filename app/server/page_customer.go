@@ -71,15 +71,14 @@ const maxCell = 120
 
 // customerPage answers GET /admin/customers/{id}.
 func (s *Server) customerPage(w http.ResponseWriter, r *http.Request) error {
-	const nobody = "there is no customer with this number; it may have been joined with another"
-	id, err := pathID(r, nobody)
+	id, err := pathID(r, noCustomer)
 	if err != nil {
 		return err
 	}
 	ctx, q := r.Context(), s.DB.Read()
 	facts, err := customer.Load(ctx, q, id)
 	if err != nil {
-		return found(err, nobody)
+		return found(err, noCustomer)
 	}
 	p := customerPageData{Facts: facts, Record: facts.RecordAt(time.Now()), WrittenAt: facts.Record.SyncedAt, CanSync: len(facts.Stripe) > 0}
 	p.Who = nameLink(p.Record.Name, p.Record.Email, id).Text
@@ -217,8 +216,7 @@ func (p *customerPageData) arrange() {
 // syncCustomer answers POST /admin/customers/{id}/sync: Stripe is read again now, and the contact is
 // written if it is not what it should be. Asking twice is the same as asking once.
 func (s *Server) syncCustomer(w http.ResponseWriter, r *http.Request) error {
-	const nobody = "there is no customer with this number; it may have been joined with another"
-	id, err := pathID(r, nobody)
+	id, err := pathID(r, noCustomer)
 	if err != nil {
 		return err
 	}
@@ -226,7 +224,7 @@ func (s *Server) syncCustomer(w http.ResponseWriter, r *http.Request) error {
 	err = s.DB.Tx(ctx, func(q *db.Queries) error {
 		facts, err := customer.Load(ctx, q, id)
 		if err != nil {
-			return found(err, nobody)
+			return found(err, noCustomer)
 		}
 		for _, c := range facts.Stripe {
 			if err := queue.Hurry(ctx, q, billing.SyncCustomer{StripeCustomer: c.ID}, time.Now()); err != nil {
