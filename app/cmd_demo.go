@@ -200,7 +200,7 @@ func (d demoCmd) live(ctx context.Context, c Config, env *Environment, log *slog
 	contacts := &demoCRM{CRM: a.CRM}
 	a.CRM = contacts
 	a.join()
-	panel := &demoPanel{app: a, company: company, crm: contacts, vendors: vendors}
+	panel := &demoPanel{app: a, company: company, crm: contacts, vendors: vendors, hurt: map[int64]bool{}}
 	a.Demo = panel.demo()
 
 	err = a.DB.Tx(ctx, func(q *db.Queries) error { return queue.Insert(ctx, q, reconcile.Reconcile{}) })

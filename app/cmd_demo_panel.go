@@ -81,6 +81,7 @@ type demoPanel struct {
 	mu         sync.Mutex
 	stripeDown bool
 	deeds      []server.DemoDeed // newest first
+	hurt       map[int64]bool    // customers for whom the systems were put out of step
 }
 
 func (p *demoPanel) demo() *server.Demo {
@@ -139,6 +140,7 @@ func (p *demoPanel) groups() []server.DemoGroup {
 			{Name: "lose-answer", Label: "Lose the answer to the next refund", Text: "Stripe makes it, and Bursar hears nothing but an error."},
 			{Name: "edit", Label: "Somebody edits a plan in the CRM by hand", Text: "It says something else than what is paid."},
 		}},
+		{Title: "The systems drift apart", Actions: driftActions()},
 		{Title: "A customer does something", Actions: []server.DemoAction{
 			{Name: "buy", Label: "Somebody buys", Text: "From the checkout to access, in moments."},
 			{Name: "fail", Label: "A payment fails", Text: "A card is refused: a ticket, and a task in the CRM."},

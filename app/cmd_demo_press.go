@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"bursar/app/crm"
@@ -49,6 +50,9 @@ func (p *demoPanel) press(ctx context.Context, name string) (said string, err er
 		return p.customer(p.company.Cancel, "Watch the access end.")
 	case "compare":
 		return "It is 7:00. Bursar compares all systems; the report is in the outbox in a few seconds.", p.compareAt(ctx, time.Now())
+	}
+	if strings.HasPrefix(name, driftPrefix) {
+		return p.drift(ctx, name)
 	}
 	return "", fmt.Errorf("there is no button %q", name)
 }

@@ -42,6 +42,7 @@ type Company struct {
 	fresh    []Victim // nobody did anything to them yet
 	bought   int
 	api      *http.Server
+	live     bool // webhooks come and jobs are done by themselves
 }
 
 // Victim is a customer to whom something is done.
@@ -107,8 +108,21 @@ func New(ctx context.Context, dir string, files fs.FS, customers int, seed uint6
 	})
 }
 
+// Visit is a company that lives by itself, as that of the demo: its webhooks come and its jobs are done without
+// the laboratory. Close it after use; the file and Stripe stay.
+func Visit(s *demo.Stripe, d *db.DB, b *billing.Billing) (*Company, error) {
+	hands, err := sql.Open("sqlite", "file:"+d.Path()+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		return nil, err
+	}
+	return &Company{Stripe: s, DB: d, Billing: b, Hands: hands, live: true}, nil
+}
+
 // Close closes the file and the simulated Stripe.
 func (c *Company) Close() error {
+	if c.live {
+		return c.Hands.Close()
+	}
 	var err error
 	if c.api != nil {
 		err = c.api.Close()
@@ -177,8 +191,18 @@ func (c *Company) take() (Victim, error) {
 	return v, nil
 }
 
+// arrival is how long a living company is given to hear of something.
+const arrival = 3 * time.Second
+
 // Deliver takes in the events that have not been, and works off what follows.
 func (c *Company) Deliver(ctx context.Context) error {
+	if c.live {
+		select {
+		case <-time.After(arrival):
+		case <-ctx.Done():
+		}
+		return ctx.Err()
+	}
 	if err := c.receive(ctx, nil); err != nil {
 		return err
 	}
@@ -221,8 +245,17 @@ func (c *Company) receive(ctx context.Context, change func([]byte) []byte) error
 	return wrong
 }
 
-// lose makes the events that have not been received never arrive.
-func (c *Company) lose() { c.received = len(c.Stripe.Events()) }
+// unheard does something whose webhooks never arrive.
+func (c *Company) unheard(do func() error) error {
+	if c.live {
+		c.Stripe.Lose(1000)
+		defer c.Stripe.Lose(0)
+		return do()
+	}
+	err := do()
+	c.received = len(c.Stripe.Events())
+	return err
+}
 
 // WorkOff does what is queued, also what is due later: nobody waits in a laboratory.
 func (c *Company) WorkOff(ctx context.Context) error {

@@ -28,11 +28,11 @@ func (r *Reconciler) report(ctx context.Context, args SendReport) error {
 	if err != nil {
 		return fmt.Errorf("report of run %d: %w", args.Run, err)
 	}
-	err = r.DB.Tx(ctx, func(q *db.Queries) error { return q.FixRepaired(ctx, db.Now(), run.ID, run.StartedAt) })
-	if err != nil {
-		return fmt.Errorf("report of run %d: %w", args.Run, err)
-	}
+	// Counted before it is looked what was mended: a repair that ends in between is then mended, and not open.
 	open, err := q.OpenRepairs(ctx, run.ID)
+	if err == nil {
+		err = r.DB.Tx(ctx, func(q *db.Queries) error { return q.FixRepaired(ctx, db.Now(), run.ID, run.StartedAt) })
+	}
 	if err != nil {
 		return fmt.Errorf("report of run %d: %w", args.Run, err)
 	}

@@ -29,7 +29,20 @@ type DemoGroup struct {
 }
 
 // DemoAction is a button. Name is what it posts.
-type DemoAction struct{ Name, Label, Text string }
+type DemoAction struct {
+	Name, Label, Text string
+	More              bool // in a list under the buttons of its group
+}
+
+// More are the actions of a group that are in a list.
+func (g DemoGroup) More() (more []DemoAction) {
+	for _, a := range g.Actions {
+		if a.More {
+			more = append(more, a)
+		}
+	}
+	return more
+}
 
 // DemoDeed is something that happened outside of Bursar.
 type DemoDeed struct {

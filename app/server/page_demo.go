@@ -68,6 +68,9 @@ func (s *Server) pressDemo(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	name := r.PostFormValue("action")
+	if name == "more" { // one of a list
+		name = r.PostFormValue("more")
+	}
 	if !slices.ContainsFunc(s.Demo.Groups(), func(g DemoGroup) bool {
 		return slices.ContainsFunc(g.Actions, func(a DemoAction) bool { return a.Name == name })
 	}) {
