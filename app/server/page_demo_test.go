@@ -30,7 +30,9 @@ func newDemo(t *testing.T) *demoTest {
 	check(t, AddDemoUsers(t.Context(), d.DB, "not a hash"))
 	c := d.Config
 	c.Demo = &Demo{
-		Groups: func() []DemoGroup { return []DemoGroup{{"Things", []DemoAction{{Name: "lose", Label: "Lose it", Text: "<b>Gone</b>"}}}} },
+		Groups: func() []DemoGroup {
+			return []DemoGroup{{"Things", []DemoAction{{Name: "lose", Label: "Lose it", Text: "<b>Gone</b>"}}}}
+		},
 		Press: func(_ context.Context, name string) (string, error) {
 			d.pressed = append(d.pressed, name)
 			return "It was lost.", nil
