@@ -18,8 +18,15 @@ func Effects(before, after Wanted, f customer.Facts) []queue.Args {
 		jobs = append(jobs, crm.SyncContact{Contact: *after.Contact})
 	}
 	for _, t := range after.Tickets {
-		if !hasTicket(before.Tickets, t.Cause) {
+		n := slices.IndexFunc(before.Tickets, func(b support.Ticket) bool { return b.Cause == t.Cause })
+		if n < 0 {
 			jobs = append(jobs, support.SyncTicket{Ticket: t})
+			continue // its text has what happened so far
+		}
+		for _, e := range t.Events {
+			if !slices.ContainsFunc(before.Tickets[n].Events, func(b support.Event) bool { return b.Key == e.Key }) {
+				jobs = append(jobs, support.NoteTicket{Ticket: support.Ticket{CustomerID: t.CustomerID, Cause: t.Cause}, Event: e})
+			}
 		}
 	}
 	for _, t := range before.Tickets {

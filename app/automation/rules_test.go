@@ -181,11 +181,12 @@ func TestEffects(t *testing.T) {
 		{"somebody leaves, and nothing was known before", nothing, canceled, []string{"contact churned", "note churned:sub_1"}},
 		{"a contact is never taken back", active, nothing, nil},
 		{"a payment fails", active, pastDue, []string{"contact past_due", "open payment_failed:in_1", "task payment_failed:in_1"}},
-		{"a payment fails again", pastDue, with(pastDue, func(f *customer.Facts) { f.Invoices = []db.Invoice{failedInvoice()}; f.Invoices[0].Attempts++ }), nil},
+		{"a payment fails again", pastDue, with(pastDue, func(f *customer.Facts) { f.Invoices = []db.Invoice{failedInvoice()}; f.Invoices[0].Attempts++ }),
+			[]string{"say payment_failed:in_1/attempt:3: Attempt 3 failed too. Stripe says: Your card has insufficient funds. It will try again on 18 Mar 2026."}},
 		{"it recovers", pastDue, withInvoice("paid"), []string{"contact customer", "close payment_failed:in_1: Recovered: 19.00 USD was paid on 15 Mar 2026.", "done payment_failed:in_1"}},
 		{"it is given up", pastDue, withInvoice("uncollectible"), []string{"contact customer", "close payment_failed:in_1: The invoice is now uncollectible in Stripe.", "done payment_failed:in_1"}},
 		{"a dispute", active, disputed("warning_needs_response"), []string{"open dispute:dp_1"}},
-		{"a dispute goes on", disputed("warning_needs_response"), disputed("under_review"), nil},
+		{"a dispute goes on", disputed("warning_needs_response"), disputed("under_review"), []string{"say dispute:dp_1/status:under_review: Stripe now says of the dispute: under review."}},
 		{"a dispute is decided", disputed("under_review"), disputed("warning_closed"), []string{"close dispute:dp_1: The dispute is decided: warning closed."}},
 		{"somebody waits too long", bought(-time.Minute), bought(-time.Hour), []string{"open not_active:cs_1"}},
 		{"and is active at last", bought(-time.Hour), with(bought(-time.Hour), func(f *customer.Facts) { f.Subscriptions = active.Subscriptions }),
@@ -217,6 +218,8 @@ func jobInWords(t *testing.T, job queue.Args) string {
 		return "task " + job.Key()
 	case crm.WriteNote:
 		return "note " + job.Key()
+	case support.NoteTicket:
+		return "say " + job.Key() + ": " + job.Event.Text
 	case support.SyncTicket:
 		if !automation.Owns(job.Key()) {
 			t.Errorf("the rules do not own their own ticket %s", job.Key())

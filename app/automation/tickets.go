@@ -28,7 +28,19 @@ func failedPayment(f customer.Facts, i db.Invoice) support.Ticket {
 		about += "\nStripe will try again on " + day(i.NextAttemptAt.Time) + "."
 	}
 	return support.Ticket{CustomerID: f.Record.ID, Cause: failedCause(i.ID), Queue: support.Billing, Priority: support.Urgent, Author: "bursar",
-		Subject: "Payment failed: " + who(f), Body: about + "\n\n" + background(f)}
+		Events: attempts(i), Subject: "Payment failed: " + who(f), Body: about + "\n\n" + background(f)}
+}
+
+// attempts are the tries of an invoice that failed, up to the last.
+func attempts(i db.Invoice) []support.Event {
+	text := fmt.Sprintf("Attempt %d failed too.", i.Attempts)
+	if i.Error != "" {
+		text += " Stripe says: " + i.Error
+	}
+	if !i.NextAttemptAt.IsZero() {
+		text += " It will try again on " + day(i.NextAttemptAt.Time) + "."
+	}
+	return []support.Event{{Key: fmt.Sprintf("attempt:%d", i.Attempts), Text: text}}
 }
 
 func dispute(f customer.Facts, d db.Dispute) support.Ticket {
@@ -38,7 +50,7 @@ func dispute(f customer.Facts, d db.Dispute) support.Ticket {
 	}
 	about += "\nWhile a payment is disputed it cannot be refunded."
 	return support.Ticket{CustomerID: f.Record.ID, Cause: disputeCause(d.ID), Queue: support.Billing, Priority: support.Urgent, Author: "bursar",
-		Subject: "Payment disputed: " + who(f), Body: about + "\n\n" + background(f)}
+		Events: []support.Event{{Key: "status:" + d.Status, Text: "Stripe now says of the dispute: " + strings.ReplaceAll(d.Status, "_", " ") + "."}}, Subject: "Payment disputed: " + who(f), Body: about + "\n\n" + background(f)}
 }
 
 func notActive(f customer.Facts, c db.Checkout) support.Ticket {

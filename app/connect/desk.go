@@ -66,6 +66,14 @@ func (d *Desk) Close(ctx context.Context, cause, note string) error {
 	return d.Keeper.DB.Tx(ctx, func(q *db.Queries) error { return queue.Insert(ctx, q, PushTicket{cause}) })
 }
 
+// Note implements support.Desk.
+func (d *Desk) Note(ctx context.Context, cause string, e support.Event) error {
+	if err := d.Builtin.Note(ctx, cause, e); err != nil {
+		return err
+	}
+	return d.Keeper.DB.Tx(ctx, func(q *db.Queries) error { return queue.Insert(ctx, q, PushTicket{cause}) })
+}
+
 // Push makes the ticket of a cause stand at the vendor: the ticket with its first message, then each other message
 // once, then its status.
 func (d *Desk) Push(ctx context.Context, cause string) error {

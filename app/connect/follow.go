@@ -3,6 +3,7 @@ package connect
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"bursar/app/db"
 	"bursar/app/queue"
@@ -46,8 +47,20 @@ func HandleFollow(w *queue.Worker, keepers []*Keeper, desk support.Desk) {
 	})
 }
 
+// keepWrites is how long the list of writes goes back.
+const keepWrites = 30 * 24 * time.Hour
+
 // follow looks after each connector. What fails is on its page, and is tried again in a minute: a retry would come later.
 func follow(ctx context.Context, keepers []*Keeper, desk *Desk) error {
+	if now := time.Now(); len(keepers) > 0 && now.Minute() == 0 { // what this hour misses, the next one gets
+		err := keepers[0].DB.Tx(ctx, func(q *db.Queries) error {
+			_, err := q.PruneExternalWrites(ctx, db.At(now.Add(-keepWrites)))
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("forget old writes: %w", err)
+		}
+	}
 	for _, k := range keepers {
 		c, err := k.DB.Read().Connector(ctx, k.System)
 		if err != nil {

@@ -384,7 +384,7 @@ func (q *Queries) MoveInvoices(ctx context.Context, intoID int64, fromID int64) 
 const moveJobs = `-- name: MoveJobs :exec
 UPDATE jobs SET args = json_replace(args, '$.Ticket.CustomerID', CAST(?1 AS INTEGER), '$.Task.CustomerID', CAST(?1 AS INTEGER),
   '$.Note.CustomerID', CAST(?1 AS INTEGER))
-WHERE state NOT IN ('completed', 'cancelled') AND kind IN ('sync_ticket', 'sync_task', 'write_note')
+WHERE state NOT IN ('completed', 'cancelled') AND kind IN ('sync_ticket', 'note_ticket', 'sync_task', 'write_note')
   AND CAST(COALESCE(json_extract(args, '$.Ticket.CustomerID'), json_extract(args, '$.Task.CustomerID'), json_extract(args, '$.Note.CustomerID'))
     AS INTEGER) = CAST(?2 AS INTEGER)
 `

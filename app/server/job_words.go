@@ -42,6 +42,7 @@ var jobKinds = [...]jobKind{
 	{crm.SyncTask{}.Kind(), "Open or finish a task", "The task is not opened or finished.", false},
 	{crm.WriteNote{}.Kind(), "Write a note on the contact", "The note is not written.", false},
 	{support.SyncTicket{}.Kind(), "Open or close a ticket", "The ticket is not opened or closed.", true},
+	{support.NoteTicket{}.Kind(), "Add to a ticket", "What happened is not said in the ticket.", false},
 	{connect.PushTicket{}.Kind(), "Write a ticket to the desk", "The ticket stays as it is on the desk.", true},
 	{connect.FollowTicket{}.Kind(), "Read a ticket from the desk", "What changed there is read within a minute anyway.", true},
 	{connect.Follow{}.Kind(), "Look after the connectors", "The next minute does it.", true},

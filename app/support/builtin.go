@@ -49,6 +49,25 @@ func (b Builtin) Close(ctx context.Context, cause, note string) error {
 	return nil
 }
 
+// Note implements Desk.
+func (b Builtin) Note(ctx context.Context, cause string, e Event) error {
+	err := b.DB.Tx(ctx, func(q *db.Queries) error {
+		t, err := q.TicketByCause(ctx, cause)
+		if errors.Is(err, db.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		_, err = Note(ctx, q, t.ID, e.Key, "bursar", e.Text)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("add to the ticket of %s: %w", cause, err)
+	}
+	return nil
+}
+
 // Tickets implements Desk.
 func (b Builtin) Tickets(ctx context.Context) iter.Seq2[Status, error] {
 	return func(yield func(Status, error) bool) {

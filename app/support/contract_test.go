@@ -74,6 +74,16 @@ func testContract(t *testing.T, newDesk func(t *testing.T) under) {
 		wantTickets(t, d, "c1 closed")
 		wantMessages(t, d, first, "bursar: A payment failed.", "bursar: It was paid.")
 	})
+	t.Run("what happens later is added once", func(t *testing.T) {
+		t.Parallel()
+		d := newDesk(t)
+		first := open(t, d, ticket(d, "c1"))
+		for _, e := range []support.Event{{Key: "attempt:2", Text: "It failed again."}, {Key: "attempt:2", Text: "It failed again."}, {Key: "attempt:3", Text: "And again."}} {
+			check(t, d.Note(t.Context(), "c1", e))
+		}
+		check(t, d.Note(t.Context(), "c2", support.Event{Key: "attempt:2", Text: "Of nothing."}))
+		wantMessages(t, d, first, "bursar: A payment failed.", "bursar: It failed again.", "bursar: And again.")
+	})
 	t.Run("closing a ticket that never was is no error", func(t *testing.T) {
 		t.Parallel()
 		d := newDesk(t)

@@ -36,7 +36,11 @@ type Ticket struct {
 	Subject    string
 	Author     string // bursar or customer
 	Body       string
+	Events     []Event // what happened later, oldest first
 }
+
+// Event is something that happened to the cause of a ticket after it was opened. There is one for each Key.
+type Event struct{ Key, Text string }
 
 // Status is a ticket as it stands on the desk.
 type Status struct {
@@ -52,6 +56,8 @@ type Desk interface {
 	Open(ctx context.Context, t Ticket) (reference string, err error)
 	// Close adds a note to the ticket of a cause and closes it; none, or a closed one, is no error.
 	Close(ctx context.Context, cause, note string) error
+	// Note adds an event to the ticket of a cause, unless it is there; no ticket is no error.
+	Note(ctx context.Context, cause string, e Event) error
 	// Tickets reads the status of all tickets Bursar opened. It ends with an error if it could not read them all.
 	Tickets(ctx context.Context) iter.Seq2[Status, error]
 }
@@ -64,10 +70,19 @@ type SyncTicket struct {
 	Note   string
 }
 
+// NoteTicket is the job that adds an event to a ticket.
+type NoteTicket struct {
+	Ticket Ticket // its cause and customer
+	Event  Event
+}
+
+func (NoteTicket) Kind() string  { return "note_ticket" }
+func (a NoteTicket) Key() string { return a.Ticket.Cause + "/" + a.Event.Key }
+
 func (SyncTicket) Kind() string  { return "sync_ticket" }
 func (a SyncTicket) Key() string { return a.Ticket.Cause }
 
-// Handle registers the job of this package.
+// Handle registers the jobs of this package.
 func Handle(w *queue.Worker, d Desk) {
 	queue.Handle(w, queue.Options{System: "desk"}, func(ctx context.Context, a SyncTicket) error {
 		if a.Closed {
@@ -76,4 +91,5 @@ func Handle(w *queue.Worker, d Desk) {
 		_, err := d.Open(ctx, a.Ticket)
 		return err
 	})
+	queue.Handle(w, queue.Options{System: "desk"}, func(ctx context.Context, a NoteTicket) error { return d.Note(ctx, a.Ticket.Cause, a.Event) })
 }

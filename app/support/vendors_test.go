@@ -56,6 +56,10 @@ func (p pushing) Close(ctx context.Context, cause, note string) error {
 	return errors.Join(p.Desk.Close(ctx, cause, note), p.Push(ctx, cause))
 }
 
+func (p pushing) Note(ctx context.Context, cause string, e support.Event) error {
+	return errors.Join(p.Desk.Note(ctx, cause, e), p.Push(ctx, cause))
+}
+
 // newVendor connects to a double over HTTP, and goes live.
 func newVendor(t *testing.T, v connect.Vendor, there double) under {
 	t.Helper()

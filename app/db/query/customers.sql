@@ -84,7 +84,7 @@ UPDATE findings SET customer_id = @into_id WHERE customer_id = @from_id;
 -- What is queued for the one customer is done for the other. A contact has a job of its own for each customer.
 UPDATE jobs SET args = json_replace(args, '$.Ticket.CustomerID', CAST(@into_id AS INTEGER), '$.Task.CustomerID', CAST(@into_id AS INTEGER),
   '$.Note.CustomerID', CAST(@into_id AS INTEGER))
-WHERE state NOT IN ('completed', 'cancelled') AND kind IN ('sync_ticket', 'sync_task', 'write_note')
+WHERE state NOT IN ('completed', 'cancelled') AND kind IN ('sync_ticket', 'note_ticket', 'sync_task', 'write_note')
   AND CAST(COALESCE(json_extract(args, '$.Ticket.CustomerID'), json_extract(args, '$.Task.CustomerID'), json_extract(args, '$.Note.CustomerID'))
     AS INTEGER) = CAST(@from_id AS INTEGER);
 -- name: MoveContact :exec
