@@ -116,9 +116,13 @@ func (c *comparison) settleCustomer(ctx context.Context, stripeID string, list [
 		case grants(d.stripe.Status) && customer.Less(is, will) && gives(will):
 			kind = paidNotActive
 		}
+		plan := cmp.Or(d.stripe.Nickname, d.stripe.LookupKey, d.stripe.Price)
+		if d.here.Price == d.stripe.Price { // Stripe's list does not carry the product's name
+			plan = customer.PlanName(d.here)
+		}
 		f := finding{kind: kind, subject: d.stripe.ID, customerID: known.CustomerID, stripeCustomer: stripeID,
 			expected: expected, actual: actual, job: billing.SyncCustomer{StripeCustomer: stripeID},
-			systems: Systems{Stripe: &Said{describe(d.stripe.Status, cmp.Or(d.stripe.Nickname, d.stripe.LookupKey, d.stripe.Price), d.stripe.Quantity), now}}}
+			systems: Systems{Stripe: &Said{describe(d.stripe.Status, plan, d.stripe.Quantity), now}}}
 		if d.here.ID != "" {
 			f.systems.Bursar = &Said{describe(d.here.Status, customer.PlanName(d.here), d.here.Quantity), known.AsOfAt.Time}
 		} else {

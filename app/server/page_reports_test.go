@@ -46,7 +46,7 @@ func TestAReportsPage(t *testing.T) {
 	a := newAdmin(t)
 	a.addRuns()
 	_, body := a.get(auth.Finance, "/admin/reports/1")
-	shows(t, "complete", body, "3 differences need you.", "Report of Wed 4 Mar 2026", "late: Bursar was not running", "in 90 seconds", "a price has no plan name",
+	shows(t, "complete", body, "3 differences need you.", "Report of Wed 4 Mar 2026", "late: Bursar was not running", "in 90 seconds", "A price has no plan name",
 		"none, for 2 live subscriptions", "seen 3 times", `<a href="/admin/customers/7">Ada</a>`, `href="/admin/events"`, "of_tomorrow", "Healed",
 		"&lt;script&gt;", "!<script>alert", "The subject of it", "The text of it", `sandbox="" title="The report as it is mailed" src="/admin/outbox/1/html"`)
 	_, body = a.get(auth.Support, "/admin/reports/1")
