@@ -90,7 +90,7 @@ func open(ctx context.Context, c Config, files fs.FS, log *slog.Logger) (*App, e
 // connect puts other companies' systems in the place of the built-in ones.
 func (a *App) connect(ctx context.Context) error {
 	c := a.Config
-	web := remote.NewClient(remote.Options{Allow: c.AllowInternal})
+	web := remote.NewClient(remote.Options{Allow: c.AllowInternal, MaxBody: connect.MaxAnswer})
 	contacts := ""
 	if c.CRM != nil {
 		k, err := c.CRM.Connect(ctx, a.DB, connect.AreaCRM, web, c.CRMFields)

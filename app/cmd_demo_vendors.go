@@ -27,6 +27,8 @@ func newDemoVendor(name string) *demoVendor {
 	case "hubspot":
 		h := demo.NewHubSpot()
 		return &demoVendor{h, func(contact, plan string) { h.Edit("contacts", contact, map[string]string{"bursar_plan": plan}) }}
+	case "zendesk":
+		return &demoVendor{demo.NewZendesk(), nil}
 	}
 	return nil
 }
@@ -49,7 +51,7 @@ func startVendors(crmName, deskName string) (v demoVendors, err error) {
 		}
 		there := newDemoVendor(name)
 		if there == nil {
-			return v, errors.Join(fmt.Errorf("there is no simulated %q; say hubspot or builtin", name), v.close())
+			return v, errors.Join(fmt.Errorf("there is no simulated %q", name), v.close())
 		}
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {

@@ -22,8 +22,10 @@ import (
 )
 
 const (
-	maxAnswer  = 4 << 20 // bytes; a page of a list is far below it
-	maxMessage = 300     // bytes of what a vendor says
+	// MaxAnswer is how many bytes an answer may have; a page of a list is far below it.
+	MaxAnswer = 4 << 20
+
+	maxMessage = 300 // bytes of what a vendor says
 )
 
 // Client calls one vendor's JSON API within its limits.
@@ -130,9 +132,9 @@ func (c *Client) exchange(req *http.Request) (*http.Response, []byte, error) {
 		return nil, nil, &CallError{Label: c.Label, Sent: !neverSent(err), Err: reason(err)}
 	}
 	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	text, err := io.ReadAll(io.LimitReader(res.Body, MaxAnswer+1))
 	if res.StatusCode >= 200 && res.StatusCode < 300 {
-		if err != nil || len(text) > maxAnswer {
+		if err != nil || len(text) > MaxAnswer {
 			return nil, nil, &CallError{Label: c.Label, Sent: true, Err: fmt.Errorf("its answer is cut off or too long: %w", errors.Join(err, errUnreadable))}
 		}
 		return res, text, nil
@@ -227,6 +229,8 @@ func outcome(err error) error {
 		return queue.Unavailable(err, call.After)
 	case call.Status == 0: // the limit of requests, or nobody there
 		return queue.Unavailable(err, 0)
+	case call.Status == http.StatusConflict || call.Status == http.StatusLocked:
+		return err // somebody else wrote it at the same moment
 	}
 	return queue.Discard(err) // the problem of this record
 }

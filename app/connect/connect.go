@@ -95,7 +95,9 @@ type Vendor struct {
 	Rate    rate.Limit    // requests a second
 	Burst   int
 	Options []Option // further settings
-	Open    func(c *Client, options map[string]string) Remote
+	// Authorize makes the Authorization header of the token. Nil: the token is a bearer token.
+	Authorize func(token string, options map[string]string) string
+	Open      func(c *Client, options map[string]string) Remote
 	// Verify checks the signature of a webhook on the raw body, and returns the ids of the tickets it is about.
 	// Nil: the vendor sends none, and what changed is listed every minute.
 	Verify func(w Webhook) (tickets []string, err error)

@@ -37,6 +37,8 @@ var doubles = map[string]struct {
 }{
 	"hubspot": {func(lag time.Duration) simulated { h := demo.NewHubSpot(); h.Lag = lag; return h },
 		"contacts", "tickets", "tasks", "bursar_customer_id", "bursar_cause", "hs_task_body"},
+	"zendesk": {func(lag time.Duration) simulated { z := demo.NewZendesk(); z.Lag = lag; return z },
+		"", "tickets", "", "", "external_id", ""},
 }
 
 // The trial is 20 times as fast as life: an index that lags for 3 seconds, and a wait of 6.

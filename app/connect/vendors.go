@@ -16,7 +16,7 @@ import (
 )
 
 // Vendors are all there are. A new one is a file beside this one, a double in package demo, and a row here.
-func Vendors() []Vendor { return []Vendor{hubspot()} }
+func Vendors() []Vendor { return []Vendor{hubspot(), zendesk()} }
 
 // ByName finds a vendor that can be a CRM, or a desk. Its error names those that can.
 func ByName(name string, desk bool) (Vendor, error) {
@@ -88,8 +88,12 @@ const (
 // Connect makes the keeper of a connector: area is AreaCRM or AreaDesk. A connector that is new observes.
 func (s Settings) Connect(ctx context.Context, d *db.DB, area string, web *http.Client, policies crm.Policies) (*Keeper, error) {
 	k := &Keeper{DB: d, System: area + ":" + s.Vendor.Name, Vendor: s.Vendor, Policies: policies, watch: &watch{}}
+	authorization := "Bearer " + s.Token
+	if s.Vendor.Authorize != nil {
+		authorization = s.Vendor.Authorize(s.Token, s.Options)
+	}
 	client := &Client{Label: s.Vendor.Label, Base: s.Base, HTTP: web, Limit: rate.NewLimiter(s.Vendor.Rate, s.Vendor.Burst),
-		Header: http.Header{"Authorization": {"Bearer " + s.Token}}, watch: k.watch}
+		Header: http.Header{"Authorization": {authorization}}, watch: k.watch}
 	options := maps.Clone(s.Options)
 	options[AreaOption] = area
 	k.Remote = s.Vendor.Open(client, options)

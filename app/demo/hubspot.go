@@ -1,9 +1,6 @@
 package demo
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -466,14 +463,12 @@ func (h *HubSpot) getOwner(c *vcall) (int, any, error) {
 func (h *HubSpot) Webhook(url, ticket string, at time.Time) (*http.Request, error) {
 	body := fmt.Sprintf(`[{"objectId":%s,"subscriptionType":"ticket.propertyChange","propertyName":"hs_pipeline_stage","occurredAt":%d}]`, ticket, at.UnixMilli())
 	stamp := strconv.FormatInt(at.UnixMilli(), 10)
-	mac := hmac.New(sha256.New, []byte(h.Secret))
-	mac.Write([]byte(http.MethodPost + url + body + stamp))
 	r, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("X-HubSpot-Request-Timestamp", stamp)
-	r.Header.Set("X-HubSpot-Signature-v3", base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	r.Header.Set("X-HubSpot-Signature-v3", signature(h.Secret, http.MethodPost+url+body+stamp))
 	return r, nil
 }

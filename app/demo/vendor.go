@@ -2,6 +2,9 @@ package demo
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -60,6 +63,7 @@ type vcall struct {
 	*http.Request
 	v    *Vendor
 	body []byte
+	sent map[string]string // headers of the answer
 }
 
 // refusal is an error answer.
@@ -103,7 +107,7 @@ func (v *Vendor) answer(w http.ResponseWriter, r *http.Request, handle func(c *v
 	fault, down := v.nextFault(r), v.down
 	var out reply
 	if !down && fault.Kind != Hang {
-		out = v.process(&vcall{r, v, body}, fault, handle)
+		out = v.process(&vcall{r, v, body, map[string]string{}}, fault, handle)
 	}
 	v.mu.Unlock()
 	if down {
@@ -113,7 +117,10 @@ func (v *Vendor) answer(w http.ResponseWriter, r *http.Request, handle func(c *v
 }
 
 func (v *Vendor) process(c *vcall, fault APIFault, handle func(c *vcall) (int, any, error)) reply {
-	token, _ := strings.CutPrefix(c.Header.Get("Authorization"), "Bearer ")
+	token, bearer := strings.CutPrefix(c.Header.Get("Authorization"), "Bearer ")
+	if !bearer {
+		_, token, _ = c.BasicAuth()
+	}
 	switch {
 	case token == "" || v.revoked || v.Token != "" && token != v.Token:
 		return v.failure(refuse(http.StatusUnauthorized, "the token is not valid"))
@@ -136,7 +143,7 @@ func (v *Vendor) process(c *vcall, fault APIFault, handle func(c *vcall) (int, a
 	if answer == nil {
 		text = nil
 	}
-	return reply{status: status, header: map[string]string{}, body: text}
+	return reply{status: status, header: c.sent, body: text}
 }
 
 func (v *Vendor) failure(err error) reply {
@@ -370,3 +377,10 @@ func number(query url.Values, name string, otherwise, most int) (int, error) {
 
 // keysOf are the keys of a map in order.
 func keysOf[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// signature is the HMAC of a text with SHA-256, in base64.
+func signature(secret, text string) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(text))
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}

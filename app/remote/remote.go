@@ -23,7 +23,7 @@ const (
 	// Timeout is how long a whole call may take, from looking up the name to the last byte of the answer.
 	Timeout = 15 * time.Second
 
-	// MaxBody is how many bytes of an answer are read, unpacked.
+	// MaxBody is how many bytes of an answer are read, unpacked, unless Options say otherwise.
 	MaxBody = 1 << 20
 
 	maxHeader = 64 << 10
@@ -37,13 +37,14 @@ var (
 	ErrNotEncrypted = errors.New("only https:// is called")
 	// ErrRedirect: the answer was a redirect, which is not followed: it would take the credentials elsewhere.
 	ErrRedirect = errors.New("the answer was a redirect, which is not followed")
-	// ErrTooLong: the answer is longer than MaxBody. It comes from reading the body.
-	ErrTooLong = fmt.Errorf("the answer is longer than %d bytes", MaxBody)
+	// ErrTooLong: the answer is longer than may be read. It comes from reading the body.
+	ErrTooLong = errors.New("the answer is too long")
 )
 
 // Options of a client. The zero value is right for calls to the public internet.
 type Options struct {
 	Timeout time.Duration // of a whole call; 0 is the constant Timeout
+	MaxBody int64         // of an answer; 0 is the constant MaxBody
 
 	// Allow are the host:port pairs, as ParseAllow gives them, that may be internal and without TLS. They come from the
 	// environment or from code, never from a page: who may change a URL must not reach the inside of the network.
@@ -58,17 +59,20 @@ type Options struct {
 //   - refuses addresses that are not public (ErrInternal). They are checked when the connection is made, after the name
 //     was looked up: a name that points inside, or does so at the second look, is refused like the address itself,
 //   - follows no redirect (ErrRedirect), uses no proxy from the environment, keeps no cookies,
-//   - reads at most MaxBody bytes of an answer (ErrTooLong).
+//   - reads at most Options.MaxBody bytes of an answer (ErrTooLong).
 //
 // Its errors are *url.Error and name the whole URL. Where that is a secret, as with hooks of chats, say Reason(err).
 func NewClient(o Options) *http.Client {
 	if o.Timeout == 0 {
 		o.Timeout = Timeout
 	}
+	if o.MaxBody == 0 {
+		o.MaxBody = MaxBody
+	}
 	d := dialer{allow: o.Allow, checked: net.Dialer{Control: refuseInternal}}
 	return &http.Client{
 		Timeout: o.Timeout,
-		Transport: &transport{allow: o.Allow, next: &http.Transport{
+		Transport: &transport{allow: o.Allow, maxBody: o.MaxBody, next: &http.Transport{
 			DialContext:            d.dial,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs},
 			ForceAttemptHTTP2:      true,
@@ -108,8 +112,9 @@ func ParseAllow(list string) ([]string, error) {
 
 // transport refuses what is not encrypted, and bounds the answers.
 type transport struct {
-	allow []string
-	next  http.RoundTripper
+	allow   []string
+	maxBody int64
+	next    http.RoundTripper
 }
 
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -123,7 +128,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	res.Body = &body{ReadCloser: res.Body, left: MaxBody}
+	res.Body = &body{ReadCloser: res.Body, left: t.maxBody}
 	return res, nil
 }
 

@@ -25,7 +25,7 @@ type double struct {
 }
 
 // doubles are those of the vendors that are desks, by the vendor's name.
-var doubles = map[string]func() double{"hubspot": newHubSpot}
+var doubles = map[string]func() double{"hubspot": newHubSpot, "zendesk": newZendesk}
 
 // TestVendors holds every vendor of the table to the contract of the built-in desk.
 func TestVendors(t *testing.T) {
@@ -116,6 +116,21 @@ func newHubSpot() double {
 			text, key, _ := strings.Cut(html.UnescapeString(strings.ReplaceAll(n["hs_note_body"], "<br>", "\n")), "\n[bursar:")
 			if strings.HasPrefix(key, cause+"/") {
 				list = append(list, text)
+			}
+		}
+		return list
+	}}
+}
+
+func newZendesk() double {
+	z := demo.NewZendesk()
+	return double{Handler: z, messages: func(cause string) (list []string) {
+		for _, ticket := range z.Records("tickets") {
+			for _, c := range z.Records("comments") {
+				if ticket["external_id"] == cause && c["ticket_id"] == ticket["id"] {
+					text, _, _ := strings.Cut(c["body"], "\n[bursar:")
+					list = append(list, text)
+				}
 			}
 		}
 		return list
