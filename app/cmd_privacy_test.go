@@ -56,7 +56,7 @@ func TestOnePersonIsExportedAndErased(t *testing.T) {
 	id := export.Tables["customers"][0]["id"]
 	number, _ := json.Marshal(id)
 	code, out, errs := b.typing(string(number)+"\n", "erase", "--force", "they asked", "p0@example.com")
-	if code != 0 || !strings.Contains(out, "is erased") || !strings.Contains(out, "[ ] Stripe: open each customer") {
+	if code != 0 || !strings.Contains(out, "is erased") || !strings.Contains(out, "[ ] Stripe: redact the customer") {
 		t.Fatalf("%d %s%s", code, out, errs)
 	}
 	text, err := os.ReadFile(b.settings["BURSAR_DB"])

@@ -151,8 +151,8 @@ func clean(ctx context.Context, q *db.Queries, t table, p Person, w words) (chan
 func elsewhere(p Person, path string) []string {
 	var todo []string
 	if len(p.Stripe) > 0 {
-		todo = append(todo, "Stripe: open each customer in the Dashboard ("+strings.Join(p.Stripe, ", ")+"), More, Delete customer; "+
-			"for what stays with the payments, ask for redaction: https://support.stripe.com/questions/how-do-i-delete-a-customer-s-personal-data")
+		todo = append(todo, "Stripe: redact the customer with all that belongs to it ("+strings.Join(p.Stripe, ", ")+"), or delete it in the Dashboard, "+
+			"which keeps its payments. Fraud checks may keep a payment for 90 days: https://docs.stripe.com/privacy/deletion-requests")
 	}
 	if len(p.Remote) > 0 {
 		todo = append(todo, "CRM and support desk: delete these there, with what hangs on them ("+strings.Join(p.Remote, ", ")+")")

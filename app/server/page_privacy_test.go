@@ -67,7 +67,7 @@ func TestErasingAPersonIsConfirmedFirst(t *testing.T) {
 		t.Fatal("they are erased already")
 	}
 	status, body := a.post(auth.Owner, path+"/erase", url.Values{"number": {number}, "why": {"they asked"}})
-	if status != http.StatusOK || !strings.Contains(body, "Customer "+number+" is erased") || !strings.Contains(body, "Nothing of their name") || !strings.Contains(body, "Stripe: open each customer") {
+	if status != http.StatusOK || !strings.Contains(body, "Customer "+number+" is erased") || !strings.Contains(body, "Nothing of their name") || !strings.Contains(body, "Stripe: redact the customer") {
 		t.Errorf("%d %s", status, body)
 	}
 	if rows := a.audits(1); !strings.Contains(rows[0], "customers.erase") {
