@@ -52,13 +52,13 @@ func BenchmarkReconcile(b *testing.B) {
 			cpu := ownCPU()
 			run() // the first looks back five weeks at all payments; with many customers the nights after look at the new ones
 			first, calls := ownCPU()-cpu, callsOf(b, base)
-			b.ReportMetric(first, "first-cpu-s")
-			b.ReportMetric(float64(calls), "first-calls")
 			cpu = ownCPU()
 			for b.Loop() {
 				run()
 			}
 			b.ReportMetric((ownCPU()-cpu)/float64(b.N), "cpu-s/op")
+			b.ReportMetric(first, "first-cpu-s")
+			b.ReportMetric(float64(calls), "first-calls")
 			b.ReportMetric(peakRSS(b), "MB-peak")
 			b.ReportMetric(float64(callsOf(b, base)-calls)/float64(b.N), "stripe-calls/op")
 		})
@@ -136,7 +136,8 @@ func TestStandIn(t *testing.T) {
 			from--
 		}
 		pattern := lists[r.URL.Path]
-		if pattern == "" {
+		since, _ := strconv.ParseInt(r.URL.Query().Get("created[gte]"), 10, 64)
+		if pattern == "" || since > began {
 			from = 0
 		}
 		var page bytes.Buffer
