@@ -144,7 +144,7 @@ CREATE TABLE schedules (
 
 -- One row for each person or company that pays, or may: the canonical record.
 CREATE TABLE customers (
-  id                    INTEGER PRIMARY KEY,
+  id                    INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice: links and the audit name it
   name                  TEXT    NOT NULL DEFAULT '',
   email                 TEXT    NOT NULL DEFAULT '',
   plan                  TEXT    NOT NULL DEFAULT '',
@@ -195,6 +195,24 @@ CREATE TABLE links (
   PRIMARY KEY (system, remote_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX links_customer ON links (customer_id, system);
+
+-- Customers that were joined, with all that went from the one to the other, so that they can be taken apart.
+CREATE TABLE merges (
+  id          INTEGER PRIMARY KEY,
+  from_id     INTEGER NOT NULL,                       -- the customer that is gone: its number leads to the other
+  into_id     INTEGER NOT NULL,
+  from_record TEXT    NOT NULL CHECK (json_valid(from_record)), -- their rows as they were
+  into_record TEXT    NOT NULL CHECK (json_valid(into_record)),
+  contact     TEXT    NOT NULL CHECK (json_valid(contact)),     -- of the one that is gone, null if it had none
+  moved       TEXT    NOT NULL CHECK (json_valid(moved)),       -- {table: [key, …]}
+  reason      TEXT    NOT NULL,
+  merged_by   TEXT    NOT NULL,                       -- '': a purchase named the same user, which cannot be taken back
+  created_at  INTEGER NOT NULL,
+  unmerged_by TEXT    NOT NULL DEFAULT '',
+  unmerged_at INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE UNIQUE INDEX merges_from ON merges (from_id) WHERE unmerged_at = 0;
+CREATE INDEX merges_into ON merges (into_id);
 
 -- Whose data is not taken in again: ids and e-mails of people who were erased, as HMAC-SHA256 under the key in meta.
 CREATE TABLE erased (
@@ -345,7 +363,7 @@ CREATE INDEX timeline_customer ON timeline (customer_id, id);
 
 -- The built-in CRM. With another CRM it is what stands there, as it was read or written last.
 CREATE TABLE contacts (
-  id           INTEGER PRIMARY KEY,
+  id           INTEGER PRIMARY KEY AUTOINCREMENT,     -- never given twice: links name it
   customer_id  INTEGER NOT NULL UNIQUE REFERENCES customers (id),
   name         TEXT    NOT NULL,
   email        TEXT    NOT NULL,

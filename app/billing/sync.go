@@ -11,7 +11,6 @@ import (
 	"bursar/app/automation"
 	"bursar/app/customer"
 	"bursar/app/db"
-	"bursar/app/queue"
 	"bursar/app/stripe"
 )
 
@@ -119,15 +118,7 @@ func (b *Billing) Change(ctx context.Context, q *db.Queries, id int64, fn func()
 	if err := asWritten(ctx, q, id, &wanted); err != nil {
 		return err
 	}
-	for _, job := range automation.Effects(wanted, automation.Want(after, now), after) {
-		if err := queue.Insert(ctx, q, job); err != nil {
-			return err
-		}
-	}
-	if at := automation.NextLook(after, now); !at.IsZero() && len(after.Stripe) > 0 {
-		return queue.InsertAt(ctx, q, LookAgain{after.Stripe[len(after.Stripe)-1].ID}, at)
-	}
-	return nil
+	return follow(ctx, q, wanted, after, now)
 }
 
 // asWritten takes the ids of the contact as they were before from where it stands: whose purchase this is was bound

@@ -100,7 +100,7 @@ func linked(ctx context.Context, q *db.Queries, system, remoteID string) (int64,
 }
 
 // join makes the two customers of one purchase one: the Stripe customer came before anything said whose
-// it is. Where it belongs to another user already, they stay apart.
+// it is. Where it belongs to another user already, or somebody took the two apart, they stay apart.
 func join(ctx context.Context, q *db.Queries, byStripe, byUser int64, stripeID, user string) (int64, error) {
 	known, err := isUser(ctx, q, byStripe)
 	if err != nil {
@@ -109,7 +109,15 @@ func join(ctx context.Context, q *db.Queries, byStripe, byUser int64, stripeID, 
 	if known {
 		return byStripe, fmt.Errorf("%w: %s of customer %d names user %s of customer %d", ErrTwoPeople, stripeID, byStripe, user, byUser)
 	}
-	return byUser, merge(ctx, q, byStripe, byUser)
+	apart, err := q.WereTakenApart(ctx, byStripe, byUser)
+	if err != nil {
+		return 0, fmt.Errorf("look whether customers %d and %d were taken apart: %w", byStripe, byUser, err)
+	}
+	if apart > 0 {
+		return byStripe, fmt.Errorf("%w: %s of customer %d names user %s of customer %d, and somebody took the two apart", ErrTwoPeople, stripeID, byStripe, user, byUser)
+	}
+	_, err = Merge(ctx, q, byStripe, byUser, "", "the purchase names the same user")
+	return byUser, err
 }
 
 // isUser says that a customer is a known user of the product.
@@ -119,37 +127,4 @@ func isUser(ctx context.Context, q *db.Queries, id int64) (bool, error) {
 		return false, fmt.Errorf("read the links of customer %d: %w", id, err)
 	}
 	return slices.ContainsFunc(links, func(l db.Link) bool { return l.System == "user" }), nil
-}
-
-// merge moves everything of one customer to another and removes the first.
-func merge(ctx context.Context, q *db.Queries, from, into int64) error {
-	steps := []func() error{
-		func() error { return q.MoveLinks(ctx, into, from) },
-		func() error { return q.MoveStripeCustomers(ctx, into, from) },
-		func() error { return q.MoveSubscriptions(ctx, into, from) },
-		func() error { return q.MoveInvoices(ctx, into, from) },
-		func() error { return q.MoveCharges(ctx, into, from) },
-		func() error { return q.MoveRefunds(ctx, into, from) },
-		func() error { return q.MoveDisputes(ctx, into, from) },
-		func() error { return q.MoveCheckouts(ctx, into, from) },
-		func() error { return q.MoveTimeline(ctx, into, from) },
-		func() error { return q.MoveTickets(ctx, db.ID(into), db.ID(from)) },
-		func() error { return q.MoveTasks(ctx, into, from) },
-		func() error { return q.MoveNotes(ctx, into, from) },
-		func() error { return q.MoveFindings(ctx, db.ID(into), db.ID(from)) },
-		func() error { return q.MoveActions(ctx, into, from) },
-		func() error { return q.MoveJobs(ctx, into, from) },
-		func() error { return q.MoveContact(ctx, into, from) },
-		func() error { return q.DeleteContactOf(ctx, from) },
-		func() error { return q.DeleteCustomer(ctx, from) },
-		func() error {
-			return q.InsertTimeline(ctx, into, fmt.Sprintf("Joined with customer %d: the purchase names the same user.", from), db.Now())
-		},
-	}
-	for _, step := range steps {
-		if err := step(); err != nil {
-			return fmt.Errorf("merge customer %d into %d: %w", from, into, err)
-		}
-	}
-	return nil
 }

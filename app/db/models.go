@@ -420,6 +420,21 @@ type Mail struct {
 	SentAt     Time
 }
 
+type Merge struct {
+	ID         int64
+	FromID     int64
+	IntoID     int64
+	FromRecord string
+	IntoRecord string
+	Contact    string
+	Moved      string
+	Reason     string
+	MergedBy   string
+	CreatedAt  Time
+	UnmergedBy string
+	UnmergedAt Time
+}
+
 type Message struct {
 	ID        int64
 	TicketID  int64

@@ -49,6 +49,7 @@ var tables = [...]table{
 	{name: "subscriptions", about: ofID, erase: remove},
 	{name: "stripe_customers", about: ofID, erase: remove},
 	{name: "links", about: ofID, erase: remove},
+	{name: "merges", about: "into_id = json_extract(?1, '$.id') OR from_id = json_extract(?1, '$.id')", erase: remove}, // with the record of the one that is gone
 	// Their ids and times stay, so that they are known when they come again.
 	{name: "events", about: "seq IN (SELECT value FROM json_each(?1, '$.events'))", erase: gone},
 	{name: "jobs", about: `key IN (SELECT value FROM json_each(?1, '$.keys'))

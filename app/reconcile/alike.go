@@ -27,28 +27,9 @@ type addressOf struct {
 func newAlike() *alike { return &alike{seed: maphash.MakeSeed()} }
 
 func (a *alike) add(c db.Customer) {
-	if address := sameAddress(c.Email); address != "" && !c.Deleted {
+	if address := customer.Mailbox(c.Email); address != "" && !c.Deleted {
 		a.list = append(a.list, addressOf{maphash.String(a.seed, address), c.ID})
 	}
-}
-
-// sameAddress is an address in the form in which two that lead to one mailbox are equal: without case, without
-// what follows a plus, and without the dots that Gmail ignores (https://support.google.com/mail/answer/7436150).
-func sameAddress(email string) string {
-	local, domain, ok := strings.Cut(strings.ToLower(strings.TrimSpace(email)), "@")
-	if !ok || local == "" || domain == "" {
-		return ""
-	}
-	if tag := strings.IndexByte(local, '+'); tag > 0 {
-		local = local[:tag]
-	}
-	if domain == "googlemail.com" {
-		domain = "gmail.com"
-	}
-	if domain == "gmail.com" {
-		local = strings.ReplaceAll(local, ".", "")
-	}
-	return local + "@" + domain
 }
 
 // compareAlike finds customers with the same address, each with the oldest of them.
@@ -77,7 +58,7 @@ func (c *comparison) addAlike(ctx context.Context, first, second int64) error {
 		return err
 	}
 	rows, err := c.DB.Read().PageOfCustomers(ctx, string(ids))
-	if err != nil || len(rows) < 2 || sameAddress(rows[0].Email) != sameAddress(rows[1].Email) {
+	if err != nil || len(rows) < 2 || customer.Mailbox(rows[0].Email) != customer.Mailbox(rows[1].Email) {
 		return err // one has gone meanwhile
 	}
 	a, err := customer.Load(ctx, c.DB.Read(), first)
@@ -95,23 +76,7 @@ func (c *comparison) addAlike(ctx context.Context, first, second int64) error {
 
 // evidenceOf says what speaks for two customers being one, and what against it.
 func evidenceOf(a, b customer.Facts) string {
-	pro, contra := []string{"the same mailbox, " + a.Record.Email}, []string{}
-	if a.Record.Email != b.Record.Email {
-		pro[0] += " and " + b.Record.Email
-	}
-	switch {
-	case a.Record.Name == "" || b.Record.Name == "":
-	case strings.EqualFold(a.Record.Name, b.Record.Name):
-		pro = append(pro, "the same name")
-	default:
-		contra = append(contra, fmt.Sprintf("other names, %s and %s", a.Record.Name, b.Record.Name))
-	}
-	if x, y := a.Linked("user"), b.Linked("user"); len(x) > 0 && len(y) > 0 {
-		contra = append(contra, fmt.Sprintf("two users of the product, %s and %s", x[0], y[0]))
-	}
-	if gives(a.Record.Access) && gives(b.Record.Access) {
-		contra = append(contra, "both have access")
-	}
+	pro, contra := customer.Alike(a, b)
 	text := "For: " + strings.Join(pro, ", ")
 	if len(contra) > 0 {
 		text += ". Against: " + strings.Join(contra, ", ")
