@@ -36,8 +36,8 @@ const demoSeed = 20
 type demoCmd struct {
 	Addr      string `help:"Where to listen, on this machine only; a free port if it is taken." default:"127.0.0.1:8099"`
 	NoBrowser bool   `help:"Do not open a browser."`
-	CRM       string `help:"Keep the contacts in a simulated CRM of another company: hubspot." default:"builtin"`
-	Desk      string `help:"Keep the tickets on a simulated desk of another company: hubspot or zendesk." default:"builtin"`
+	CRM       string `help:"Keep the contacts in a simulated CRM of another company: hubspot or intercom." default:"builtin"`
+	Desk      string `help:"Keep the tickets on a simulated desk of another company: hubspot, zendesk or intercom." default:"builtin"`
 }
 
 func (demoCmd) Help() string {

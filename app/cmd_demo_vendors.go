@@ -29,6 +29,9 @@ func newDemoVendor(name string) *demoVendor {
 		return &demoVendor{h, func(contact, plan string) { h.Edit("contacts", contact, map[string]string{"bursar_plan": plan}) }}
 	case "zendesk":
 		return &demoVendor{demo.NewZendesk(), nil}
+	case "intercom":
+		i := demo.NewIntercom()
+		return &demoVendor{i, func(contact, plan string) { i.Edit("contacts", contact, map[string]string{"bursar_plan": plan}) }}
 	}
 	return nil
 }

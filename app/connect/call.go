@@ -45,7 +45,7 @@ type CallError struct {
 	Label   string
 	Status  int           // of the answer, 0 if there was none
 	Message string        // the vendor's, bounded and without addresses of people
-	After   time.Duration // Retry-After, 0 if nothing was asked for
+	After   time.Duration // how long to wait, 0 if nothing was asked for
 	Body    []byte        // of the answer, for the vendor's own file
 	Sent    bool          // the request may have been worked on
 	Err     error         // without an answer
@@ -140,7 +140,7 @@ func (c *Client) exchange(req *http.Request) (*http.Response, []byte, error) {
 		return res, text, nil
 	}
 	return nil, nil, &CallError{Label: c.Label, Status: res.StatusCode, Message: c.message(res, text), Body: text, Sent: true,
-		After: retryAfter(res.Header.Get("Retry-After"), time.Now())}
+		After: askedWait(res, time.Now())}
 }
 
 // neverSent says that no connection was made, so that nothing can have been done.
@@ -159,6 +159,20 @@ func reason(err error) error {
 		return u.Unwrap()
 	}
 	return err
+}
+
+// askedWait is how long the vendor asks to be left alone: in Retry-After, or until the Unix time in X-RateLimit-Reset,
+// which is all that Intercom says.
+func askedWait(res *http.Response, now time.Time) time.Duration {
+	after := retryAfter(res.Header.Get("Retry-After"), now)
+	if after > 0 || res.StatusCode != http.StatusTooManyRequests {
+		return after
+	}
+	seconds, err := strconv.ParseInt(res.Header.Get("X-RateLimit-Reset"), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return max(time.Unix(seconds, 0).Sub(now), 0)
 }
 
 // retryAfter reads the header in both its forms (RFC 9110, section 10.2.3).

@@ -92,9 +92,14 @@ type Vendor struct {
 	// Absorbs are the kinds of which a repeated Create makes no second one, because the vendor has a unique key.
 	Absorbs []Kind
 	Lag     time.Duration // how long a created record may not be found; 0 is DefaultLag
-	Rate    rate.Limit    // requests a second
-	Burst   int
-	Options []Option // further settings
+	// NoTasks: it has none, and a task is a note there, with a second one when it is done.
+	NoTasks bool
+	// NeedsContact: a ticket is somebody's there. One that Bursar keeps in its CRM is waited for, so that the ticket
+	// does not make a second.
+	NeedsContact bool
+	Rate         rate.Limit // requests a second
+	Burst        int
+	Options      []Option // further settings
 	// Authorize makes the Authorization header of the token. Nil: the token is a bearer token.
 	Authorize func(token string, options map[string]string) string
 	Open      func(c *Client, options map[string]string) Remote

@@ -130,11 +130,39 @@ func (c *CRM) saveTask(ctx context.Context, cause string) error {
 	if err != nil {
 		return fmt.Errorf("read the task of %s: %w", cause, err)
 	}
+	if c.Vendor.NoTasks {
+		return c.noteTask(ctx, task)
+	}
 	state := Open
 	if !task.DoneAt.IsZero() {
 		state = Closed
 	}
 	return c.attach(ctx, Record{Kind: Task, Key: cause, Fields: crm.Fields{Subject: task.Title, Body: "", State: state}}, task.CustomerID)
+}
+
+// The keys of the notes that stand for a task begin with these.
+const (
+	toDoNote = "task:"
+	doneNote = "done:"
+)
+
+// noteTask writes a task where there are only notes: one that says what is to be done, and one when it is.
+func (c *CRM) noteTask(ctx context.Context, task db.Task) error {
+	done := !task.DoneAt.IsZero()
+	if done {
+		_, err := c.Keeper.DB.Read().ExternalRef(ctx, c.System, string(Note), toDoNote+task.Cause)
+		if errors.Is(err, db.ErrNoRows) {
+			return nil // it was done before anybody was asked to
+		}
+		if err != nil {
+			return fmt.Errorf("read the note of task %s: %w", task.Cause, err)
+		}
+	}
+	err := c.attach(ctx, Record{Kind: Note, Key: toDoNote + task.Cause, Fields: crm.Fields{Body: "To do: " + task.Title}}, task.CustomerID)
+	if err != nil || !done {
+		return err
+	}
+	return c.attach(ctx, Record{Kind: Note, Key: doneNote + task.Cause, Fields: crm.Fields{Body: "Done: " + task.Title}}, task.CustomerID)
 }
 
 // AddNote implements crm.CRM.
@@ -232,7 +260,8 @@ func (c *CRM) remember(ctx context.Context, contact crm.Contact) error {
 	return nil
 }
 
-// notListed gives the contacts that are here only: those that were not to be written stand, the others are gone.
+// notListed gives the contacts that are here only: those that were not to be written stand, one that is there by its
+// id was left out by a list that lags, and the others are gone.
 func (c *CRM) notListed(ctx context.Context, begun time.Time, seen map[int64]bool, yield func(crm.Contact, error) bool) {
 	for contact, err := range c.Builtin.Contacts(ctx) {
 		if err != nil {
@@ -249,6 +278,17 @@ func (c *CRM) notListed(ctx context.Context, begun time.Time, seen map[int64]boo
 			}
 			continue
 		}
+		var found *Found
+		if err == nil {
+			found, err = c.leftOut(ctx, ref)
+		}
+		if found != nil {
+			contact = crm.ContactOf(contact.CustomerID, found.Fields)
+			if err := c.remember(ctx, contact); !yield(contact, err) || err != nil {
+				return
+			}
+			continue
+		}
 		if err == nil || errors.Is(err, db.ErrNoRows) {
 			err = c.Keeper.DB.Tx(ctx, func(q *db.Queries) error { return q.DeleteGoneContact(ctx, contact.CustomerID, db.At(begun)) })
 		}
@@ -259,25 +299,46 @@ func (c *CRM) notListed(ctx context.Context, begun time.Time, seen map[int64]boo
 	}
 }
 
+// leftOut reads a record that a list did not have, by its id: an index may lag. Nil if it is gone, or another's by now.
+func (k *Keeper) leftOut(ctx context.Context, ref db.ExternalRef) (*Found, error) {
+	if ref.State != linked || ref.RemoteID == "" {
+		return nil, nil
+	}
+	found, err := k.Remote.Read(ctx, Kind(ref.Kind), ref.RemoteID)
+	if err != nil {
+		return nil, fmt.Errorf("read %s %s, which is not in the list: %w", ref.Kind, ref.RemoteID, err)
+	}
+	if found == nil || found.Key != ref.Key {
+		return nil, nil
+	}
+	return found, nil
+}
+
 // rewrite queues the job that writes a record as it stands here; none if it is gone.
 func rewrite(ctx context.Context, q *db.Queries, ref db.ExternalRef) error {
 	var job queue.Args
 	var err error
-	switch Kind(ref.Kind) {
+	kind, key := Kind(ref.Kind), ref.Key
+	for _, begin := range []string{toDoNote, doneNote} {
+		if cause, is := strings.CutPrefix(key, begin); is && kind == Note {
+			kind, key = Task, cause
+		}
+	}
+	switch kind {
 	case Contact:
 		var row db.Contact
 		row, err = q.ContactOf(ctx, ref.CustomerID)
 		job = crm.SyncContact{Contact: crm.Stored(row)}
 	case Task:
 		var t db.Task
-		t, err = q.TaskByCause(ctx, ref.Key)
+		t, err = q.TaskByCause(ctx, key)
 		job = crm.SyncTask{Task: crm.Task{CustomerID: t.CustomerID, Cause: t.Cause, Title: t.Title}, Done: !t.DoneAt.IsZero()}
 	case Note:
 		var n db.Note
-		n, err = q.NoteByCause(ctx, ref.Key)
+		n, err = q.NoteByCause(ctx, key)
 		job = crm.WriteNote{Note: crm.Note{CustomerID: n.CustomerID, Cause: n.Cause, Text: n.Text}}
 	case Ticket:
-		job = PushTicket{ref.Key}
+		job = PushTicket{key}
 	default:
 		return nil // a message goes with its ticket
 	}

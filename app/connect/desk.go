@@ -132,8 +132,27 @@ func (d *Desk) record(ctx context.Context, t db.Ticket, messages []db.Message) (
 			return r, fmt.Errorf("read the contact of customer %d: %w", c.ID, err)
 		}
 		r.Person.ContactID = ref.RemoteID
+		if d.Vendor.NeedsContact && ref.RemoteID == "" && ref.State != skipped {
+			return r, d.awaitContact(ctx, c.ID)
+		}
 	}
 	return r, nil
+}
+
+// awaitContact says that a ticket waits for the contact it is to hang on, unless nobody is about to make one.
+func (d *Desk) awaitContact(ctx context.Context, customerID int64) error {
+	var modes [2]string
+	for n, system := range []string{d.Contacts, d.System} {
+		c, err := d.Keeper.DB.Read().Connector(ctx, system)
+		if err != nil {
+			return fmt.Errorf("read the mode of %s: %w", system, err)
+		}
+		modes[n] = c.Mode
+	}
+	if modes[0] != Live || modes[1] != Live {
+		return nil
+	}
+	return fmt.Errorf("the contact of customer %d is not in %s yet", customerID, d.Vendor.Label)
 }
 
 // pushMessages writes every message but the first, which is the ticket's text. One that came from there has no
@@ -256,7 +275,8 @@ func (d *Desk) Tickets(ctx context.Context) iter.Seq2[support.Status, error] {
 	}
 }
 
-// notListed gives the tickets that were not to be written: they stand as they do here.
+// notListed gives the tickets that were not to be written, as they stand here, and those that are there by their id
+// though a list that lags left them out.
 func (d *Desk) notListed(ctx context.Context, seen map[string]bool, yield func(support.Status, error) bool) {
 	for t, err := range d.Builtin.Tickets(ctx) {
 		if err == nil && seen[t.Cause] {
@@ -265,8 +285,18 @@ func (d *Desk) notListed(ctx context.Context, seen map[string]bool, yield func(s
 		if err == nil {
 			var ref db.ExternalRef
 			ref, err = d.Keeper.DB.Read().ExternalRef(ctx, d.System, string(Ticket), t.Cause)
-			if errors.Is(err, db.ErrNoRows) || err == nil && ref.State != observed && ref.State != skipped {
+			if errors.Is(err, db.ErrNoRows) {
 				continue
+			}
+			if err == nil && ref.State != observed && ref.State != skipped {
+				var found *Found
+				found, err = d.leftOut(ctx, ref)
+				if err == nil && found == nil {
+					continue
+				}
+				if err == nil {
+					t.Open = found.Fields[State] == Open
+				}
 			}
 		}
 		if !yield(t, err) || err != nil {

@@ -39,6 +39,8 @@ var doubles = map[string]struct {
 		"contacts", "tickets", "tasks", "bursar_customer_id", "bursar_cause", "hs_task_body"},
 	"zendesk": {func(lag time.Duration) simulated { z := demo.NewZendesk(); z.Lag = lag; return z },
 		"", "tickets", "", "", "external_id", ""},
+	"intercom": {func(lag time.Duration) simulated { i := demo.NewIntercom(); i.Lag = lag; return i },
+		"contacts", "tickets", "notes", "bursar_customer_id", "bursar_cause", "body"},
 }
 
 // The trial is 20 times as fast as life: an index that lags for 3 seconds, and a wait of 6.

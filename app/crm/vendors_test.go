@@ -23,7 +23,7 @@ type double struct {
 }
 
 // doubles are those of the vendors that are CRMs, by the vendor's name.
-var doubles = map[string]func() double{"hubspot": newHubSpot}
+var doubles = map[string]func() double{"hubspot": newHubSpot, "intercom": newIntercom}
 
 // TestVendors holds every vendor of the table to the contract of the built-in CRM.
 func TestVendors(t *testing.T) {
@@ -82,6 +82,36 @@ func newHubSpot() double {
 		for _, n := range h.Records("notes") {
 			text, _, _ := strings.Cut(html.UnescapeString(strings.ReplaceAll(n["hs_note_body"], "<br>", "\n")), "\n[bursar:")
 			list = append(list, text)
+		}
+		return list
+	}}
+}
+
+// newIntercom has no tasks: each is a note, and another one when it is done.
+func newIntercom() double {
+	i := demo.NewIntercom()
+	texts := func() (list []string) {
+		for _, n := range i.Records("notes") {
+			text, _, _ := strings.Cut(html.UnescapeString(strings.ReplaceAll(strings.TrimPrefix(n["body"], "<p>"), "<br>", "\n")), "\n[bursar:")
+			list = append(list, text)
+		}
+		return list
+	}
+	return double{Handler: i, tasks: func() (open, done int) {
+		for _, text := range texts() {
+			if strings.HasPrefix(text, "To do: ") {
+				open++
+			}
+			if strings.HasPrefix(text, "Done: ") {
+				open, done = open-1, done+1
+			}
+		}
+		return open, done
+	}, notes: func() (list []string) {
+		for _, text := range texts() {
+			if !strings.HasPrefix(text, "To do: ") && !strings.HasPrefix(text, "Done: ") {
+				list = append(list, text)
+			}
 		}
 		return list
 	}}

@@ -38,6 +38,7 @@ type Vendor struct {
 	window   []time.Time // of requests within the limit
 	requests []Asked
 	error    func(status int, message string) any // the body of an error
+	resets   bool                                 // it says when its limit begins anew, and not how long to wait
 }
 
 // Asked is a request as it came in.
@@ -125,7 +126,7 @@ func (v *Vendor) process(c *vcall, fault APIFault, handle func(c *vcall) (int, a
 	case token == "" || v.revoked || v.Token != "" && token != v.Token:
 		return v.failure(refuse(http.StatusUnauthorized, "the token is not valid"))
 	case fault.Kind == RateLimited || !v.withinLimit():
-		return v.failure(refuse(http.StatusTooManyRequests, "too many requests")).with("Retry-After", fault.retryAfter())
+		return v.failure(refuse(http.StatusTooManyRequests, "too many requests")).with(v.waitHeader(fault))
 	case fault.Kind == ServerError:
 		return v.failure(refuse(http.StatusInternalServerError, "internal error"))
 	}
@@ -144,6 +145,14 @@ func (v *Vendor) process(c *vcall, fault APIFault, handle func(c *vcall) (int, a
 		text = nil
 	}
 	return reply{status: status, header: c.sent, body: text}
+}
+
+// waitHeader says when the limit lets the next request through.
+func (v *Vendor) waitHeader(fault APIFault) (name, value string) {
+	if v.resets {
+		return "X-RateLimit-Reset", strconv.FormatInt(time.Now().Add(max(fault.RetryAfter, time.Second)).Unix(), 10)
+	}
+	return "Retry-After", fault.retryAfter()
 }
 
 func (v *Vendor) failure(err error) reply {

@@ -25,7 +25,7 @@ type double struct {
 }
 
 // doubles are those of the vendors that are desks, by the vendor's name.
-var doubles = map[string]func() double{"hubspot": newHubSpot, "zendesk": newZendesk}
+var doubles = map[string]func() double{"hubspot": newHubSpot, "zendesk": newZendesk, "intercom": newIntercom}
 
 // TestVendors holds every vendor of the table to the contract of the built-in desk.
 func TestVendors(t *testing.T) {
@@ -131,6 +131,24 @@ func newZendesk() double {
 					text, _, _ := strings.Cut(c["body"], "\n[bursar:")
 					list = append(list, text)
 				}
+			}
+		}
+		return list
+	}}
+}
+
+func newIntercom() double {
+	i := demo.NewIntercom()
+	return double{Handler: i, messages: func(cause string) (list []string) {
+		for _, ticket := range i.Records("tickets") {
+			if ticket["bursar_cause"] == cause {
+				list = append(list, ticket["_default_description_"])
+			}
+		}
+		for _, p := range i.Records("parts") {
+			text, key, _ := strings.Cut(html.UnescapeString(strings.ReplaceAll(strings.TrimPrefix(p["body"], "<p>"), "<br>", "\n")), "\n[bursar:")
+			if strings.HasPrefix(key, cause+"/") {
+				list = append(list, text)
 			}
 		}
 		return list
