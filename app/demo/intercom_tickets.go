@@ -9,8 +9,9 @@ import (
 
 // newType makes a ticket type, with the attributes and states that each has.
 func (i *Intercom) newType(name, category string) *intercomType {
-	i.serial += 10
-	id := func(n int) string { return strconv.Itoa(i.serial + n) }
+	first := i.serial + 1
+	i.serial += 7
+	id := func(n int) string { return strconv.Itoa(first + n) }
 	t := &intercomType{id: id(0), name: name, category: category, attributes: map[string]string{"_default_title_": id(1), "_default_description_": id(2)},
 		states: []intercomState{{id(3), "submitted", "Submitted"}, {id(4), "in_progress", "In progress"},
 			{id(5), "waiting_on_customer", "Waiting on customer"}, {id(6), "resolved", "Resolved"}}}
