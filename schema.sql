@@ -501,6 +501,7 @@ CREATE TABLE runs (
   tickets         INTEGER NOT NULL DEFAULT 0,
   error           TEXT    NOT NULL DEFAULT '',
   note            TEXT    NOT NULL DEFAULT '',        -- what it left undone on purpose
+  unread          TEXT    NOT NULL DEFAULT '',        -- which systems could not be read whole, separated by commas
   started_at      INTEGER NOT NULL,
   finished_at     INTEGER NOT NULL DEFAULT 0
 ) STRICT;
@@ -566,8 +567,10 @@ CREATE TABLE mails (
   subject    TEXT    NOT NULL,
   text       TEXT    NOT NULL,
   html       TEXT    NOT NULL,
+  data       TEXT    NOT NULL DEFAULT '',             -- JSON of what a report was written from
   secret     BLOB    NOT NULL DEFAULT x'',            -- sealed: what only the recipient may read; x'' once sent
-  state      TEXT    NOT NULL CHECK (state IN ('kept', 'waiting', 'sent', 'failed')), -- kept: there is no SMTP
+  news       INTEGER NOT NULL DEFAULT 0,              -- old after a day: superseded then, and not sent
+  state      TEXT    NOT NULL CHECK (state IN ('kept', 'waiting', 'sent', 'failed', 'superseded')), -- kept: there is no SMTP
   error      TEXT    NOT NULL DEFAULT '',
   created_at INTEGER NOT NULL,
   sent_at    INTEGER NOT NULL DEFAULT 0

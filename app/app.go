@@ -132,7 +132,7 @@ func (a *App) join() {
 	}
 	a.Reconciler = &reconcile.Reconciler{DB: a.DB, Stripe: readsFor(client, billing.ForCompare), CRM: a.CRM, Desk: a.Desk, Templates: a.templates,
 		To: c.ReportTo, Send: c.SMTP != nil && len(c.ReportTo) > 0, URL: c.URL, Location: c.Location,
-		Billing: a.Billing, Cap: c.RepairCap, Policies: a.policies()}
+		Billing: a.Billing, Cap: c.RepairCap, Policies: a.policies(), MinutesPerAction: c.MinutesPerAction}
 
 	a.Billing.Handle(a.Worker)
 	a.Money.Handle(a.Worker)
@@ -145,7 +145,8 @@ func (a *App) join() {
 	a.Alerts = a.newAlerts(client != nil)
 	a.Alerts.Handle(a.Worker)
 	if c.SMTP != nil {
-		sender := &mail.Sender{DB: a.DB, SMTP: *c.SMTP, Redact: c.Redact, Open: a.openSecret}
+		sender := &mail.Sender{DB: a.DB, SMTP: *c.SMTP, Redact: c.Redact, Open: a.openSecret,
+			Templates: a.templates, URL: c.URL, Location: c.Location}
 		queue.Handle(a.Worker, queue.Options{System: "mail"}, sender.Send)
 	}
 }

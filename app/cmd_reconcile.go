@@ -37,7 +37,7 @@ func (c reconcileCmd) Run(ctx context.Context, env *Environment) error {
 	if err != nil {
 		return err
 	}
-	report, err := a.Reconciler.Collect(ctx, run)
+	report, err := reconcile.ReadReport(ctx, a.DB.Read(), run)
 	if err != nil {
 		return err
 	}

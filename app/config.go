@@ -26,33 +26,34 @@ import (
 
 // Config is what the environment says, checked.
 type Config struct {
-	DB             string
-	Addr           string
-	URL            string // public address, without a slash at the end
-	Location       *time.Location
-	WebhookSecrets []string // current, previous; only serve needs them
-	StripeKey      string
-	ActionsKey     string // "" means that nothing is done with money
-	RefundCaps     money.Caps
-	StripeBase     string            // "" is Stripe's
-	Plans          map[string]string // price_… or prod_… to plan name
-	SMTP           *mail.SMTP        // nil: mail stays in the outbox
-	ReportTo       []string
-	ReportAt       string
-	RepairCap      int               // repairs that take something away, in one run that was asked to repair all
-	AlertsTo       []string          // who gets the alerts; those of the report if nobody else is named
-	SlackURL       string            // incoming webhook, a secret; "" for no Slack
-	HeartbeatURL   string            // dead-man's switch, a secret; "" for none
-	Proxies        []netip.Prefix    // in front of us, whose X-Forwarded-For is believed
-	SecretKey      string            // base64; "" is the key file beside the database
-	PasswordReset  bool              // by mail
-	AllowInternal  []string          // host:port that may be called though it is inside, for remote.Options
-	CRM            *connect.Settings // nil: the built-in one
-	Desk           *connect.Settings // nil: the built-in one
-	CRMFields      crm.Policies      // which fields of a contact are written how, with another CRM
-	Keep           privacy.Retention
-	Settings       []server.Setting
-	Redact         redact.Redactor // knows the secrets among the settings
+	DB               string
+	Addr             string
+	URL              string // public address, without a slash at the end
+	Location         *time.Location
+	WebhookSecrets   []string // current, previous; only serve needs them
+	StripeKey        string
+	ActionsKey       string // "" means that nothing is done with money
+	RefundCaps       money.Caps
+	StripeBase       string            // "" is Stripe's
+	Plans            map[string]string // price_… or prod_… to plan name
+	SMTP             *mail.SMTP        // nil: mail stays in the outbox
+	ReportTo         []string
+	ReportAt         string
+	RepairCap        int               // repairs that take something away, in one run that was asked to repair all
+	MinutesPerAction int               // what one thing done by itself saves, as the founder guesses; 0: nothing is said of it
+	AlertsTo         []string          // who gets the alerts; those of the report if nobody else is named
+	SlackURL         string            // incoming webhook, a secret; "" for no Slack
+	HeartbeatURL     string            // dead-man's switch, a secret; "" for none
+	Proxies          []netip.Prefix    // in front of us, whose X-Forwarded-For is believed
+	SecretKey        string            // base64; "" is the key file beside the database
+	PasswordReset    bool              // by mail
+	AllowInternal    []string          // host:port that may be called though it is inside, for remote.Options
+	CRM              *connect.Settings // nil: the built-in one
+	Desk             *connect.Settings // nil: the built-in one
+	CRMFields        crm.Policies      // which fields of a contact are written how, with another CRM
+	Keep             privacy.Retention
+	Settings         []server.Setting
+	Redact           redact.Redactor // knows the secrets among the settings
 }
 
 // LoadConfig reads the settings. Its error lists everything that is wrong, each with a hint; what is
@@ -121,6 +122,10 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 	c.RepairCap, err = strconv.Atoi(or("BURSAR_REPAIR_CAP", "5"))
 	if err != nil || c.RepairCap < 0 {
 		check("BURSAR_REPAIR_CAP", fmt.Errorf("%q is not a number like 5", or("BURSAR_REPAIR_CAP", "5")))
+	}
+	c.MinutesPerAction, err = strconv.Atoi(or("BURSAR_MINUTES_PER_ACTION", "2"))
+	if err != nil || c.MinutesPerAction < 0 || c.MinutesPerAction > 60 {
+		check("BURSAR_MINUTES_PER_ACTION", fmt.Errorf("%q is not a number of minutes from 0 to 60", or("BURSAR_MINUTES_PER_ACTION", "2")))
 	}
 	check("BURSAR_REPORT_AT", queue.Schedule{Spec: c.ReportAt, Location: c.Location}.Validate())
 	if raw := or("SMTP_URL", ""); raw != "" {

@@ -42,6 +42,7 @@ var known = [...]setting{
 	{"BURSAR_REPORT_AT", "0 7 * * *", false, "When the morning report comes."},
 	{"BURSAR_REPORT_TO", "", false, "Who gets it. Without it the report stays in the outbox."},
 	{"BURSAR_REPAIR_CAP", "5", false, "How many repairs that take something away one run may do when it is asked to repair all."},
+	{"BURSAR_MINUTES_PER_ACTION", "2", false, "What one thing that Bursar does by itself would take a person: the report estimates the time given back with it. 0 leaves that out."},
 	{"BURSAR_ALERTS_TO", "", false, "Who gets the alerts, if not those who get the report."},
 	{"SLACK_WEBHOOK_URL", "", true, "An incoming webhook of Slack: alerts come there too."},
 	{"BURSAR_HEARTBEAT_URL", "", true, "Called every minute while all is alive, as healthchecks.io has it; it tells you when Bursar itself is dead."},

@@ -204,7 +204,7 @@ func (w *Watch) deliverMail(ctx context.Context, q *db.Queries, now time.Time, l
 	if err != nil {
 		return err
 	}
-	m.Key, m.To = fmt.Sprintf("alert:%d", last), w.To
+	m.Key, m.To, m.News = fmt.Sprintf("alert:%d", last), w.To, true
 	if err := mail.Put(ctx, q, m, w.SMTP != nil); err != nil {
 		return err
 	}

@@ -16,14 +16,14 @@ func (f Facts) MRR() map[string]int64 {
 	sums := map[string]int64{}
 	for _, s := range f.Subscriptions {
 		if (s.Status == "active" || s.Status == "past_due") && s.PauseBehavior == "" && !f.isDeleted(s.StripeCustomer) {
-			sums[s.Currency] += monthly(s)
+			sums[s.Currency] += Monthly(s)
 		}
 	}
 	return sums
 }
 
-// monthly is a subscription's amount for a month: a year has 12 months, 365 days and 365/7 weeks.
-func monthly(s db.Subscription) int64 {
+// Monthly is a subscription's amount for a month: a year has 12 months, 365 days and 365/7 weeks.
+func Monthly(s db.Subscription) int64 {
 	months, of := int64(1), int64(1) // one interval is months/of months
 	switch s.Interval {
 	case "year":

@@ -10,7 +10,7 @@ import (
 )
 
 const latestRun = `-- name: LatestRun :one
-SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, started_at, finished_at FROM runs ORDER BY id DESC LIMIT 1
+SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, unread, started_at, finished_at FROM runs ORDER BY id DESC LIMIT 1
 `
 
 func (q *Queries) LatestRun(ctx context.Context) (Run, error) {
@@ -28,6 +28,7 @@ func (q *Queries) LatestRun(ctx context.Context) (Run, error) {
 		&i.Tickets,
 		&i.Error,
 		&i.Note,
+		&i.Unread,
 		&i.StartedAt,
 		&i.FinishedAt,
 	)

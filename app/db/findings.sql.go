@@ -785,7 +785,7 @@ func (q *Queries) PageOfCustomers(ctx context.Context, ids string) ([]PageOfCust
 }
 
 const previousStripeRun = `-- name: PreviousStripeRun :one
-SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, started_at, finished_at FROM runs WHERE state = 'complete' AND stripe_compared = 1 AND id < ? ORDER BY id DESC LIMIT 1
+SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, unread, started_at, finished_at FROM runs WHERE state = 'complete' AND stripe_compared = 1 AND id < ? ORDER BY id DESC LIMIT 1
 `
 
 // The last run before this one that read Stripe whole.
@@ -804,6 +804,7 @@ func (q *Queries) PreviousStripeRun(ctx context.Context, id int64) (Run, error) 
 		&i.Tickets,
 		&i.Error,
 		&i.Note,
+		&i.Unread,
 		&i.StartedAt,
 		&i.FinishedAt,
 	)
@@ -961,7 +962,7 @@ func (q *Queries) RepairsOfFinding(ctx context.Context, findingID int64) ([]Repa
 }
 
 const runUnderWay = `-- name: RunUnderWay :one
-SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, started_at, finished_at FROM runs WHERE day = '' AND started_at >= ?1 AND state = 'running' ORDER BY id DESC LIMIT 1
+SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, unread, started_at, finished_at FROM runs WHERE day = '' AND started_at >= ?1 AND state = 'running' ORDER BY id DESC LIMIT 1
 `
 
 // A run that somebody asked for since a time and that has not ended.
@@ -980,6 +981,7 @@ func (q *Queries) RunUnderWay(ctx context.Context, since Time) (Run, error) {
 		&i.Tickets,
 		&i.Error,
 		&i.Note,
+		&i.Unread,
 		&i.StartedAt,
 		&i.FinishedAt,
 	)

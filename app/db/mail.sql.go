@@ -10,8 +10,8 @@ import (
 )
 
 const insertMail = `-- name: InsertMail :one
-INSERT INTO mails (key, recipients, subject, text, html, state, created_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+INSERT INTO mails (key, recipients, subject, text, html, data, news, state, created_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
 ON CONFLICT (key) DO NOTHING
 RETURNING id
 `
@@ -22,6 +22,8 @@ type InsertMailParams struct {
 	Subject    string
 	Text       string
 	HTML       string
+	Data       string
+	News       bool
 	State      string
 	CreatedAt  Time
 }
@@ -34,6 +36,8 @@ func (q *Queries) InsertMail(ctx context.Context, arg InsertMailParams) (int64, 
 		arg.Subject,
 		arg.Text,
 		arg.HTML,
+		arg.Data,
+		arg.News,
 		arg.State,
 		arg.CreatedAt,
 	)
@@ -92,7 +96,7 @@ func (q *Queries) ListMails(ctx context.Context, before int64, n int64) ([]ListM
 }
 
 const mailByID = `-- name: MailByID :one
-SELECT id, "key", recipients, subject, text, html, secret, state, error, created_at, sent_at FROM mails WHERE id = ?
+SELECT id, "key", recipients, subject, text, html, data, secret, news, state, error, created_at, sent_at FROM mails WHERE id = ?
 `
 
 func (q *Queries) MailByID(ctx context.Context, id int64) (Mail, error) {
@@ -105,7 +109,9 @@ func (q *Queries) MailByID(ctx context.Context, id int64) (Mail, error) {
 		&i.Subject,
 		&i.Text,
 		&i.HTML,
+		&i.Data,
 		&i.Secret,
+		&i.News,
 		&i.State,
 		&i.Error,
 		&i.CreatedAt,
@@ -115,7 +121,7 @@ func (q *Queries) MailByID(ctx context.Context, id int64) (Mail, error) {
 }
 
 const mailByKey = `-- name: MailByKey :one
-SELECT id, "key", recipients, subject, text, html, secret, state, error, created_at, sent_at FROM mails WHERE key = ?
+SELECT id, "key", recipients, subject, text, html, data, secret, news, state, error, created_at, sent_at FROM mails WHERE key = ?
 `
 
 func (q *Queries) MailByKey(ctx context.Context, key string) (Mail, error) {
@@ -128,7 +134,9 @@ func (q *Queries) MailByKey(ctx context.Context, key string) (Mail, error) {
 		&i.Subject,
 		&i.Text,
 		&i.HTML,
+		&i.Data,
 		&i.Secret,
+		&i.News,
 		&i.State,
 		&i.Error,
 		&i.CreatedAt,
@@ -158,4 +166,40 @@ func (q *Queries) SaveMailOutcome(ctx context.Context, arg SaveMailOutcomeParams
 		arg.ID,
 	)
 	return err
+}
+
+const supersedeMails = `-- name: SupersedeMails :many
+UPDATE mails SET state = 'superseded', error = ?1
+WHERE state = 'waiting' AND news = 1 AND recipients = ?2 AND created_at < ?3
+RETURNING id, subject, created_at
+`
+
+type SupersedeMailsRow struct {
+	ID        int64
+	Subject   string
+	CreatedAt Time
+}
+
+// News to the same people that has waited since before a time is not sent any more.
+func (q *Queries) SupersedeMails(ctx context.Context, error string, recipients string, before Time) ([]SupersedeMailsRow, error) {
+	rows, err := q.db.QueryContext(ctx, supersedeMails, error, recipients, before)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SupersedeMailsRow
+	for rows.Next() {
+		var i SupersedeMailsRow
+		if err := rows.Scan(&i.ID, &i.Subject, &i.CreatedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

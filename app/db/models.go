@@ -413,7 +413,9 @@ type Mail struct {
 	Subject    string
 	Text       string
 	HTML       string
+	Data       string
 	Secret     []byte
+	News       bool
 	State      string
 	Error      string
 	CreatedAt  Time
@@ -512,6 +514,7 @@ type Run struct {
 	Tickets        int64
 	Error          string
 	Note           string
+	Unread         string
 	StartedAt      Time
 	FinishedAt     Time
 }

@@ -623,7 +623,7 @@ func (q *Queries) ReopenTicket(ctx context.Context, now Time, iD int64) (int64, 
 }
 
 const runsPage = `-- name: RunsPage :many
-SELECT r.id, r.day, r.state, r.late, r.stripe_compared, r.customers, r.subscriptions, r.contacts, r.tickets, r.error, r.note, r.started_at, r.finished_at, CAST((SELECT COUNT(*) FROM findings f WHERE f.run_id = r.id AND f.state = 'fixed') AS INTEGER) AS fixed,
+SELECT r.id, r.day, r.state, r.late, r.stripe_compared, r.customers, r.subscriptions, r.contacts, r.tickets, r.error, r.note, r.unread, r.started_at, r.finished_at, CAST((SELECT COUNT(*) FROM findings f WHERE f.run_id = r.id AND f.state = 'fixed') AS INTEGER) AS fixed,
   CAST((SELECT COUNT(*) FROM findings o WHERE o.run_id = r.id AND o.state = 'open') AS INTEGER) AS open
 FROM runs r WHERE r.id < ?1 ORDER BY r.id DESC LIMIT ?2
 `
@@ -640,6 +640,7 @@ type RunsPageRow struct {
 	Tickets        int64
 	Error          string
 	Note           string
+	Unread         string
 	StartedAt      Time
 	FinishedAt     Time
 	Fixed          int64
@@ -668,6 +669,7 @@ func (q *Queries) RunsPage(ctx context.Context, before int64, n int64) ([]RunsPa
 			&i.Tickets,
 			&i.Error,
 			&i.Note,
+			&i.Unread,
 			&i.StartedAt,
 			&i.FinishedAt,
 			&i.Fixed,

@@ -22,20 +22,6 @@ func (q *Queries) CarryFindings(ctx context.Context, runID int64, now Time, kind
 	return err
 }
 
-const countChurned = `-- name: CountChurned :one
-SELECT CAST(COUNT(DISTINCT s.customer_id) AS INTEGER) FROM subscriptions s
-WHERE s.ended_at >= ?1 AND s.ended_at < ?2 AND s.status = 'canceled' AND NOT EXISTS (
-  SELECT 1 FROM subscriptions o WHERE o.customer_id = s.customer_id AND o.status NOT IN ('canceled', 'incomplete_expired'))
-`
-
-// Customers whose last subscription ended in a time. One that was never paid is none.
-func (q *Queries) CountChurned(ctx context.Context, since Time, until Time) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countChurned, since, until)
-	var column_1 int64
-	err := row.Scan(&column_1)
-	return column_1, err
-}
-
 const countIgnoredSince = `-- name: CountIgnoredSince :many
 SELECT ignored, CAST(COUNT(*) AS INTEGER) AS n FROM events WHERE ignored <> '' AND ignored <> 'its customer was erased' AND received_at >= ?1 GROUP BY ignored
 `
@@ -66,21 +52,6 @@ func (q *Queries) CountIgnoredSince(ctx context.Context, since Time) ([]CountIgn
 		return nil, err
 	}
 	return items, nil
-}
-
-const countNewCustomers = `-- name: CountNewCustomers :one
-SELECT CAST(COUNT(DISTINCT s.customer_id) AS INTEGER) FROM subscriptions s
-WHERE s.created_at >= ?1 AND s.created_at < ?2 AND s.status IN ('active', 'trialing', 'past_due')
-  AND NOT EXISTS (SELECT 1 FROM subscriptions o
-    WHERE o.customer_id = s.customer_id AND o.created_at < ?1 AND o.status <> 'incomplete_expired')
-`
-
-// Customers whose first subscription that came to life began in a time, and is alive.
-func (q *Queries) CountNewCustomers(ctx context.Context, since Time, until Time) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countNewCustomers, since, until)
-	var column_1 int64
-	err := row.Scan(&column_1)
-	return column_1, err
 }
 
 const discardedJobs = `-- name: DiscardedJobs :many
@@ -310,7 +281,7 @@ func (q *Queries) FindingsOfRun(ctx context.Context, runID int64) ([]FindingsOfR
 }
 
 const finishRun = `-- name: FinishRun :exec
-UPDATE runs SET state = ?, stripe_compared = ?, customers = ?, subscriptions = ?, contacts = ?, tickets = ?, error = ?, note = ?, finished_at = ? WHERE id = ?
+UPDATE runs SET state = ?, stripe_compared = ?, customers = ?, subscriptions = ?, contacts = ?, tickets = ?, error = ?, note = ?, unread = ?, finished_at = ? WHERE id = ?
 `
 
 type FinishRunParams struct {
@@ -322,6 +293,7 @@ type FinishRunParams struct {
 	Tickets        int64
 	Error          string
 	Note           string
+	Unread         string
 	FinishedAt     Time
 	ID             int64
 }
@@ -336,6 +308,7 @@ func (q *Queries) FinishRun(ctx context.Context, arg FinishRunParams) error {
 		arg.Tickets,
 		arg.Error,
 		arg.Note,
+		arg.Unread,
 		arg.FinishedAt,
 		arg.ID,
 	)
@@ -423,7 +396,7 @@ func (q *Queries) JobUnderWay(ctx context.Context, arg JobUnderWayParams) (int64
 }
 
 const lastRun = `-- name: LastRun :one
-SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, started_at, finished_at FROM runs WHERE state IN ('complete', 'incomplete') ORDER BY id DESC LIMIT 1
+SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, unread, started_at, finished_at FROM runs WHERE state IN ('complete', 'incomplete') ORDER BY id DESC LIMIT 1
 `
 
 func (q *Queries) LastRun(ctx context.Context) (Run, error) {
@@ -441,6 +414,7 @@ func (q *Queries) LastRun(ctx context.Context) (Run, error) {
 		&i.Tickets,
 		&i.Error,
 		&i.Note,
+		&i.Unread,
 		&i.StartedAt,
 		&i.FinishedAt,
 	)
@@ -448,7 +422,7 @@ func (q *Queries) LastRun(ctx context.Context) (Run, error) {
 }
 
 const lastRunByHand = `-- name: LastRunByHand :one
-SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, started_at, finished_at FROM runs WHERE day = '' AND started_at >= ?1 AND state IN ('complete', 'incomplete') ORDER BY id DESC LIMIT 1
+SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, unread, started_at, finished_at FROM runs WHERE day = '' AND started_at >= ?1 AND state IN ('complete', 'incomplete') ORDER BY id DESC LIMIT 1
 `
 
 // A run that somebody asked for since a time, once it has ended.
@@ -467,6 +441,7 @@ func (q *Queries) LastRunByHand(ctx context.Context, since Time) (Run, error) {
 		&i.Tickets,
 		&i.Error,
 		&i.Note,
+		&i.Unread,
 		&i.StartedAt,
 		&i.FinishedAt,
 	)
@@ -604,7 +579,7 @@ func (q *Queries) OpenRepairs(ctx context.Context, runID int64) (int64, error) {
 }
 
 const previousScheduledRun = `-- name: PreviousScheduledRun :one
-SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, started_at, finished_at FROM runs WHERE state IN ('complete', 'incomplete') AND day <> '' AND id < ? ORDER BY id DESC LIMIT 1
+SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, unread, started_at, finished_at FROM runs WHERE state IN ('complete', 'incomplete') AND day <> '' AND id < ? ORDER BY id DESC LIMIT 1
 `
 
 func (q *Queries) PreviousScheduledRun(ctx context.Context, id int64) (Run, error) {
@@ -622,6 +597,7 @@ func (q *Queries) PreviousScheduledRun(ctx context.Context, id int64) (Run, erro
 		&i.Tickets,
 		&i.Error,
 		&i.Note,
+		&i.Unread,
 		&i.StartedAt,
 		&i.FinishedAt,
 	)
@@ -801,7 +777,7 @@ func (q *Queries) RepairsToQueue(ctx context.Context, runID int64, after int64, 
 }
 
 const runByDay = `-- name: RunByDay :one
-SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, started_at, finished_at FROM runs WHERE day = ?
+SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, unread, started_at, finished_at FROM runs WHERE day = ?
 `
 
 func (q *Queries) RunByDay(ctx context.Context, day string) (Run, error) {
@@ -819,6 +795,7 @@ func (q *Queries) RunByDay(ctx context.Context, day string) (Run, error) {
 		&i.Tickets,
 		&i.Error,
 		&i.Note,
+		&i.Unread,
 		&i.StartedAt,
 		&i.FinishedAt,
 	)
@@ -826,7 +803,7 @@ func (q *Queries) RunByDay(ctx context.Context, day string) (Run, error) {
 }
 
 const runByID = `-- name: RunByID :one
-SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, started_at, finished_at FROM runs WHERE id = ?
+SELECT id, day, state, late, stripe_compared, customers, subscriptions, contacts, tickets, error, note, unread, started_at, finished_at FROM runs WHERE id = ?
 `
 
 func (q *Queries) RunByID(ctx context.Context, id int64) (Run, error) {
@@ -844,6 +821,7 @@ func (q *Queries) RunByID(ctx context.Context, id int64) (Run, error) {
 		&i.Tickets,
 		&i.Error,
 		&i.Note,
+		&i.Unread,
 		&i.StartedAt,
 		&i.FinishedAt,
 	)

@@ -16,10 +16,11 @@ import (
 
 // The states of a mail.
 const (
-	Kept    = "kept"    // stored to be read here; it is never sent by itself
-	Waiting = "waiting" // its job will send it
-	Sent    = "sent"    // a server took it
-	Failed  = "failed"  // the server refuses it for good
+	Kept       = "kept"       // stored to be read here; it is never sent by itself
+	Waiting    = "waiting"    // its job will send it
+	Sent       = "sent"       // a server took it
+	Failed     = "failed"     // the server refuses it for good
+	Superseded = "superseded" // it was news, and got old while mail did not work: another mail names it
 )
 
 // maxSubject is in characters: what a phone shows of a subject is far less.
@@ -32,6 +33,8 @@ type Message struct {
 	Subject string
 	Text    string
 	HTML    string
+	Data    string // JSON of what it was written from, "" if nobody needs it
+	News    bool   // nobody wants it a day later: Restored goes out in its place then
 	Secret  []byte // sealed for SecretOf(Key): it takes the place of Hidden when the mail is sent
 }
 
@@ -66,7 +69,7 @@ func Put(ctx context.Context, q *db.Queries, m Message, send bool) error {
 		state = Waiting
 	}
 	id, err := q.InsertMail(ctx, db.InsertMailParams{Key: m.Key, Recipients: strings.Join(to, ", "),
-		Subject: Line(m.Subject, maxSubject), Text: m.Text, HTML: m.HTML, State: state, CreatedAt: db.Now()})
+		Subject: Line(m.Subject, maxSubject), Text: m.Text, HTML: m.HTML, Data: m.Data, News: m.News, State: state, CreatedAt: db.Now()})
 	if errors.Is(err, db.ErrNoRows) {
 		return nil
 	}

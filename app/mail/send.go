@@ -26,6 +26,10 @@ type Sender struct {
 	SMTP   SMTP
 	Redact redact.Redactor                                   // of what servers say
 	Open   func(sealed []byte, about string) (string, error) // gives the secret of a mail
+
+	Templates *Templates     // of the mail that says that mail works again
+	URL       string         // public address, for the links in it
+	Location  *time.Location // the company's
 }
 
 // Send is the job send_mail. A mail that was sent is not sent again; if the process dies between the
@@ -40,8 +44,11 @@ func (s *Sender) Send(ctx context.Context, args SendArgs) error {
 	if err != nil {
 		return fmt.Errorf("read mail %d: %w", args.ID, err)
 	}
-	if m.State == Sent {
+	if m.State == Sent || m.State == Superseded {
 		return nil
+	}
+	if m.News && time.Since(m.CreatedAt.Time) > newsAge {
+		return s.restore(ctx, m)
 	}
 	outcome := db.SaveMailOutcomeParams{ID: m.ID}
 	var left error

@@ -55,7 +55,7 @@ var tables = [...]table{
 	{name: "jobs", about: `key IN (SELECT value FROM json_each(?1, '$.keys'))
 		OR EXISTS (SELECT 1 FROM json_each(?1, '$.words') w WHERE instr(lower(args), lower(w.value)) > 0)`, erase: remove, texts: []string{"errors"}},
 	{name: "mails", about: "EXISTS (SELECT 1 FROM json_each(?1, '$.probes') w WHERE instr(lower(text || subject), lower(w.value)) > 0)", erase: scrub,
-		texts: []string{"recipients", "subject", "text", "html", "error"}},
+		texts: []string{"recipients", "subject", "text", "html", "data", "error"}},
 	{name: "runs", texts: []string{"error"}, erase: scrub},
 	{name: "backfill_items", about: "customer IN (SELECT value FROM json_each(?1, '$.stripe'))", erase: remove},
 	{name: "backfills", texts: []string{"error"}, erase: scrub},

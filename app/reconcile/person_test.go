@@ -156,14 +156,14 @@ func TestCollect(t *testing.T) {
 			t.Errorf("want %s, got %+v", what, list)
 		}
 	}
-	if r.NewCustomers != 5 || r.Churned != 1 {
-		t.Errorf("%d new, %d left; want 5 and 1", r.NewCustomers, r.Churned)
+	if r.Figures.New.N != 5 || r.Figures.Left.N != 1 {
+		t.Errorf("%d new, %d left; want 5 and 1", r.Figures.New.N, r.Figures.Left.N)
 	}
-	if r.EventsStored != c.received+1 || r.EventsIgnored != 1 {
-		t.Errorf("%d events, %d ignored; want %d and 1", r.EventsStored, r.EventsIgnored, c.received+1)
+	if r.Figures.EventsStored != c.received+1 || r.Figures.EventsIgnored != 1 {
+		t.Errorf("%d events, %d ignored; want %d and 1", r.Figures.EventsStored, r.Figures.EventsIgnored, c.received+1)
 	}
-	if hour := time.Hour; r.Activations != 5 || r.PaidToActiveP50 < hour-time.Minute || r.PaidToActiveP95 < r.PaidToActiveP50 || r.PaidToActiveP95 > hour+time.Minute {
-		t.Errorf("%d activations, half within %s, 95 %% within %s; want 5 of about an hour", r.Activations, r.PaidToActiveP50, r.PaidToActiveP95)
+	if hour := time.Hour; r.Figures.Activations != 5 || r.Figures.PaidToActiveP50 < hour-time.Minute || r.Figures.PaidToActiveP95 < r.Figures.PaidToActiveP50 || r.Figures.PaidToActiveP95 > hour+time.Minute {
+		t.Errorf("%d activations, half within %s, 95 %% within %s; want 5 of about an hour", r.Figures.Activations, r.Figures.PaidToActiveP50, r.Figures.PaidToActiveP95)
 	}
 	if len(r.DeadJobs) != 1 || r.DeadJobs[0].Kind != "nobodys" || !strings.Contains(r.DeadJobs[0].Error, "no part of this Bursar") {
 		t.Errorf("dead jobs: %+v", r.DeadJobs)
@@ -171,7 +171,7 @@ func TestCollect(t *testing.T) {
 
 	c.reconcile(reconcile.Reconcile{}) // by hand: the next daily report is not shorter for it
 	_, next, _ := c.reconcile(reconcile.Reconcile{Day: "2026-03-05"})
-	if len(next.FailedPayments)+len(next.Disputed) != 2 || len(next.Recovered)+len(next.Refunded)+next.NewCustomers+next.Churned != 0 {
+	if len(next.FailedPayments)+len(next.Disputed) != 2 || len(next.Recovered)+len(next.Refunded)+next.Figures.New.N+next.Figures.Left.N != 0 {
 		t.Errorf("the next day says again: %+v", next)
 	}
 	if first, err := c.DB.Read().RunByDay(t.Context(), "2026-03-04"); err != nil || !next.Since.Equal(first.StartedAt.Time) {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,6 +37,8 @@ type Reconciler struct {
 	Pause     time.Duration // before Stripe is asked again after an error; 0 is a second
 	Billing   *billing.Billing
 	Cap       int // how many repairs that take something away one run may do when asked to repair all
+
+	MinutesPerAction int // what one thing done by itself saves; 0: the report says nothing of it
 
 	mu sync.Mutex // held by the run under way
 }
@@ -145,6 +148,7 @@ type comparison struct {
 	patient  bool                          // has waited for the webhooks of what was too young
 	found    []finding                     // not stored yet
 	repairs  int                           // queued so far
+	unread   []string                      // systems that could not be read whole
 }
 
 // compare reads everything. What it found is kept even if it ends with an error.
@@ -159,6 +163,14 @@ func (c *comparison) compare(ctx context.Context) error {
 		stripeErr = c.compareStripe(ctx)
 		if err := c.settleChanged(ctx); err != nil {
 			stripeErr = errors.Join(stripeErr, err)
+		}
+	}
+	for _, s := range []struct {
+		name string
+		err  error
+	}{{"Stripe", stripeErr}, {"the CRM", contactsErr}, {"the support desk", ticketsErr}} {
+		if s.err != nil {
+			c.unread = append(c.unread, s.name)
 		}
 	}
 	return errors.Join(stripeErr, c.compareHere(ctx), c.compareCustomers(ctx), contactsErr, ticketsErr)
@@ -194,7 +206,7 @@ func (c *comparison) finish(ctx context.Context, incomplete error) error {
 			}
 		}
 		err := q.FinishRun(ctx, db.FinishRunParams{State: state, StripeCompared: c.row.StripeCompared, Customers: c.row.Customers,
-			Subscriptions: c.row.Subscriptions, Contacts: c.row.Contacts, Tickets: c.row.Tickets, Error: text, Note: c.row.Note, FinishedAt: db.Now(), ID: c.row.ID})
+			Subscriptions: c.row.Subscriptions, Contacts: c.row.Contacts, Tickets: c.row.Tickets, Error: text, Note: c.row.Note, Unread: strings.Join(c.unread, ", "), FinishedAt: db.Now(), ID: c.row.ID})
 		if err != nil {
 			return err
 		}

@@ -362,7 +362,7 @@ func TestBackfill(t *testing.T) {
 	check(t, c.Worker.WorkOff(t.Context()))
 	m, err := c.DB.Read().MailByKey(t.Context(), reconcile.ReportKey(run))
 	check(t, err)
-	if want := "13 customers checked: 10 fixed, 3 being repaired, nothing needs you."; !strings.Contains(m.Subject, want) {
+	if want := "Bursar: 13 checked, 10 fixed, 3 being repaired ("; !strings.Contains(m.Subject, want) {
 		t.Errorf("the subject is %q, want %q", m.Subject, want)
 	}
 	if n := c.number("SELECT COUNT(*) FROM findings"); n != 13 {

@@ -3,14 +3,13 @@ package reconcile
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"bursar/app/mail"
 )
 
 // What one mail can hold: Gmail cuts a message at 102 kB.
 const (
-	maxRows   = 12
+	maxRows   = 10
 	maxTitle  = 80
 	maxAmount = 24
 	maxText   = 200
@@ -31,14 +30,14 @@ type Row struct {
 	Title   string
 	Amount  string
 	Text    string
+	Cause   string // why it is so
+	Does    string // what follows from a yes, or what to do
 	Note    string
 	Link    string
 	Command string
 	Decide  string // where a person decides about it
+	Yes     bool   // one click there has it repaired
 }
-
-// Fact is a line of figures.
-type Fact struct{ Label, Value string }
 
 // Sections are the lists that have something in them, the most urgent first.
 func (r Report) Sections() []Section {
@@ -84,10 +83,13 @@ func (r Report) findingRow(f Finding) Row {
 	if f.Detail != "" {
 		text += ": " + mail.Line(f.Detail, maxText)
 	}
-	if f.Cause != "" {
-		note = append([]string{mail.Line(f.Cause, maxCause)}, note...)
+	row := Row{Title: r.who(f.Who, f.CustomerID), Text: upperFirst(text), Cause: mail.Line(f.Cause, maxCause), Note: strings.Join(note, "; "),
+		Link: r.customerURL(f.CustomerID), Decide: mail.Line(f.DecideURL, maxURL)}
+	if f.DecideURL != "" {
+		row.Does = mail.Line(f.Does, maxText)
+		row.Yes = f.Proposal
 	}
-	return Row{Title: r.who(f.Who, f.CustomerID), Text: text, Note: strings.Join(note, "; "), Link: r.customerURL(f.CustomerID), Decide: mail.Line(f.DecideURL, maxURL)}
+	return row
 }
 
 func (r Report) paymentRow(p Payment) Row {
@@ -123,38 +125,4 @@ func (r Report) customerURL(id int64) string {
 func (r Report) Compared() string {
 	return "Compared: " + strings.Join([]string{count(r.Customers, "customer", "customers"), count(r.Subscriptions, "subscription", "subscriptions"),
 		count(r.Contacts, "contact", "contacts"), count(r.Tickets, "ticket", "tickets")}, ", ") + "."
-}
-
-// Facts are the other figures.
-func (r Report) Facts() []Fact {
-	facts := []Fact{{"Customers", thousands(r.NewCustomers) + " new, " + thousands(r.Churned) + " left"}}
-	if r.Activations > 0 {
-		facts = append(facts, Fact{"Paid to active", fmt.Sprintf("%s: half within %s, 95 %% within %s",
-			count(r.Activations, "checkout", "checkouts"), seconds(r.PaidToActiveP50), seconds(r.PaidToActiveP95))})
-	}
-	events := count(r.EventsStored, "event", "events") + " stored"
-	if r.EventsIgnored > 0 {
-		events += ", " + thousands(r.EventsIgnored) + " of them ignored"
-	}
-	facts = append(facts, Fact{"Stripe", events})
-	if !r.Since.IsZero() {
-		facts = append(facts, Fact{"Since", r.Since.Format("Mon 2 Jan 2006 15:04 MST")})
-	}
-	if r.Audit != "" {
-		facts = append(facts, Fact{"Audit", mail.Line(r.Audit, maxText)})
-	}
-	return facts
-}
-
-// seconds writes how long somebody waited.
-func seconds(d time.Duration) string {
-	switch {
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%.0f s", d.Seconds())
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%.0f min", d.Minutes())
-	}
-	return fmt.Sprintf("%.0f h", d.Hours())
 }

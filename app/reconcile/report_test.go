@@ -30,7 +30,14 @@ var berlin = time.FixedZone("CET", 3600)
 // quiet is a day on which everything agreed.
 func quiet() reconcile.Report {
 	return reconcile.Report{Day: "2026-03-04", Timezone: "Europe/Berlin", AdminURL: "https://bursar.example.com/admin", StripeCompared: true,
-		Customers: 24, Subscriptions: 23, Contacts: 24, Tickets: 5, Since: time.Date(2026, 3, 3, 7, 0, 0, 0, berlin), EventsStored: 41}
+		Customers: 24, Subscriptions: 23, Contacts: 24, Tickets: 5, Since: time.Date(2026, 3, 3, 7, 0, 0, 0, berlin), Began: time.Date(2026, 3, 4, 7, 0, 0, 0, berlin),
+		Figures:         reconcile.Figures{EventsStored: 41, Paid: sum(3, 5700, "usd"), Activations: 2, PaidToActiveP50: 1200 * time.Millisecond, PaidToActiveP95: 1900 * time.Millisecond, Contacts: 3},
+		DaysWithoutMiss: 4, EverActivated: true, MinutesPerAction: 2, StripeReads: 1204, Backup: time.Date(2026, 3, 4, 3, 0, 0, 0, berlin),
+		Audit: "1,204 entries, verified, last hash 9f2c41d0a7b35e68…"}
+}
+
+func sum(n int, amount int64, currency string) reconcile.Sum {
+	return reconcile.Sum{N: n, Amounts: []reconcile.Money{{Amount: amount, Currency: currency}}}
 }
 
 // busy is a day with some of everything.
@@ -38,13 +45,15 @@ func busy() reconcile.Report {
 	r := quiet()
 	r.Customers, r.Subscriptions, r.Contacts, r.Tickets = 1234, 1180, 1233, 61
 	r.NeedsYou = []reconcile.Finding{
-		{What: "Two customers have the same e-mail", Who: "grace@example.com", Detail: "customers 7 and 31; merge them or leave them apart",
-			CustomerID: 31, Since: time.Date(2026, 3, 1, 7, 0, 4, 0, berlin), Seen: 4},
-		{What: "Paid in Stripe, no access here", Who: "Alan Turing", Detail: "subscription sub_1Pgc7B is active, the record says none",
-			CustomerID: 12, Since: time.Date(2026, 3, 4, 7, 0, 4, 0, berlin), Seen: 1},
+		{What: "Two customers have the same e-mail", Who: "grace@example.com", Detail: "customers 7 and 31",
+			Cause: "Both bought with the same address, 12 minutes apart", Does: reconcile.KindOf("duplicate_customers").Does,
+			DecideURL: "https://bursar.example.com/admin/findings/9", CustomerID: 31, Since: time.Date(2026, 3, 1, 7, 0, 4, 0, berlin), Seen: 4},
+		{What: "Stripe says the subscription is over, and there is access here", Who: "Alan Turing", Detail: "expected canceled, found active",
+			Cause: "Stripe canceled it on 3 Mar 22:14, and no event of that came", Does: reconcile.KindOf("access_would_end").Does, High: true, Proposal: true,
+			DecideURL: "https://bursar.example.com/admin/decide?token=EXAMPLETOKEN", CustomerID: 12, Since: time.Date(2026, 3, 4, 7, 0, 4, 0, berlin), Seen: 1},
 	}
 	r.Fixed = []reconcile.Finding{
-		{What: "Contact missing in the CRM", Who: "Ada Lovelace", Detail: "created again", CustomerID: 3, Since: time.Date(2026, 3, 4, 7, 0, 4, 0, berlin), Seen: 1},
+		{What: "Contact missing in the CRM", Who: "Ada Lovelace", Detail: "expected a contact, found none", Cause: "Somebody deleted it in HubSpot on 3 Mar 16:40", CustomerID: 3, Since: time.Date(2026, 3, 4, 7, 0, 4, 0, berlin), Seen: 1},
 		{What: "Plan differs", Who: "Katherine Johnson", Detail: "CRM said Starter, Stripe says Team", CustomerID: 19},
 	}
 	r.DeadJobs = []reconcile.DeadJob{{ID: 4711, Kind: "push_contact", Key: "customer 12", Error: `HubSpot answered 400: property "plan_tier" does not exist`}}
@@ -55,20 +64,36 @@ func busy() reconcile.Report {
 	r.Recovered = []reconcile.Payment{{Who: "Edsger Dijkstra", Amount: "499.00 EUR", Detail: "paid after 2 attempts", CustomerID: 5}}
 	r.Refunded = []reconcile.Payment{{Who: "Donald Knuth", Amount: "2.56 USD", Detail: "requested by the customer", CustomerID: 6}}
 	r.Disputed = []reconcile.Payment{{Who: "mallory@example.com", Amount: "1,190.00 USD", Detail: "fraudulent; evidence is due by 18 March", CustomerID: 77}}
-	r.NewCustomers, r.Churned, r.EventsStored, r.EventsIgnored = 9, 2, 1310, 24
-	r.Activations, r.PaidToActiveP50, r.PaidToActiveP95 = 17, 1800*time.Millisecond, 74*time.Second
+	r.Unpaid = reconcile.Sum{N: 2, Amounts: []reconcile.Money{{Amount: 1500, Currency: "jpy"}, {Amount: 4900, Currency: "usd"}}}
+	r.OpenDisputes = sum(1, 119000, "usd")
+	r.Figures = reconcile.Figures{New: sum(9, 44100, "usd"), Left: sum(2, 9800, "usd"), Paid: sum(120, 588000, "usd"), Failed: r.Unpaid,
+		Recovered: sum(1, 49900, "eur"), Refunded: sum(1, 256, "usd"), Disputed: r.OpenDisputes,
+		Activations: 17, Missed: 1, PaidToActiveP50: 1800 * time.Millisecond, PaidToActiveP95: 74 * time.Second,
+		EventsStored: 1310, EventsLate: 12, EventsSwept: 3, EventsIgnored: 24,
+		Contacts: 31, Notes: 6, TicketsOpened: 3, TicketsClosed: 2, Healed: 2, ByHand: 4}
+	r.Waiting, r.StripeReads, r.DaysWithoutMiss, r.Backup = 2, 41877, 0, time.Date(2026, 2, 27, 3, 0, 0, 0, berlin)
 	return r
 }
 
 func TestReportGolden(t *testing.T) {
 	t.Parallel()
+	healed := quiet()
+	healed.Fixed, healed.Figures.Healed = busy().Fixed, 2
+	needsYou := quiet()
+	needsYou.NeedsYou = busy().NeedsYou
 	incomplete := busy()
-	incomplete.Incomplete = "HubSpot answered 503 on page 7 of the contacts."
-	incomplete.NeedsYou, incomplete.DeadJobs, incomplete.FailedPayments = nil, nil, nil
+	incomplete.Incomplete, incomplete.Unread = "Stripe answered 503 on page 7 of the subscriptions.", []string{"Stripe"}
+	incomplete.NeedsYou, incomplete.DeadJobs, incomplete.FailedPayments, incomplete.Unpaid = nil, nil, nil, reconcile.Sum{}
 	noKey := quiet()
 	noKey.StripeCompared = false
 	late := quiet()
 	late.Late, late.Fixed = true, busy().Fixed
+	first := reconcile.Report{Day: "2026-03-04", Timezone: "Europe/Berlin", AdminURL: quiet().AdminURL, StripeCompared: true, Empty: true,
+		Since: quiet().Since, Began: quiet().Began, MinutesPerAction: 2}
+	monday := quiet()
+	monday.Day, monday.DaysWithoutMiss, monday.Spreadsheet = "2026-03-09", 7, true
+	monday.Since, monday.Began = time.Date(2026, 3, 8, 7, 0, 0, 0, berlin), time.Date(2026, 3, 9, 7, 0, 0, 0, berlin)
+	monday.Week = &reconcile.Week{From: time.Date(2026, 3, 2, 0, 0, 0, 0, berlin), Until: time.Date(2026, 3, 9, 0, 0, 0, 0, berlin), This: busy().Figures, Before: quiet().Figures}
 	hostile := busy()
 	fill(reflect.ValueOf(&hostile).Elem(), "Eve <script>alert(1)</script> {{.}} \u202egpj\r\n\r\nFixed (99)\n\x1b[31m"+strings.Repeat("long ", 2000))
 	hostile.Day, hostile.Timezone, hostile.AdminURL = quiet().Day, quiet().Timezone, quiet().AdminURL // our own settings
@@ -79,8 +104,8 @@ func TestReportGolden(t *testing.T) {
 		name   string
 		report reconcile.Report
 	}{
-		{"all-well", quiet()}, {"everything", busy()}, {"incomplete", incomplete},
-		{"no-api-key", noKey}, {"late", late}, {"hostile-names", hostile},
+		{"all-well", quiet()}, {"drift-healed", healed}, {"needs-you", needsYou}, {"everything", busy()}, {"incomplete", incomplete},
+		{"monday", monday}, {"first-day", first}, {"no-api-key", noKey}, {"late", late}, {"hostile-names", hostile},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -136,7 +161,7 @@ func TestNoTextOfOthersGetsOutOfItsPlace(t *testing.T) {
 	r := busy()
 	fill(reflect.ValueOf(&r).Elem(), "EVIL<img src=x onerror=y>\"'\r\nEVIL\u2028EVIL\u202e\x1b[2JEVIL "+strings.Repeat("EVIL", 5000))
 	r.Day, r.Timezone, r.AdminURL, r.Note = quiet().Day, quiet().Timezone, quiet().AdminURL, quiet().Note
-	r.Incomplete = "EVIL\r\nEVIL\u2028EVIL" // short: a line that wraps may begin with any word of it
+	r.Incomplete, r.Unread = "EVIL\r\nEVIL\u2028EVIL", nil // short: a line that wraps may begin with any word of it
 	subject, text, html, err := parseTemplates(t).Render("report", r)
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +201,7 @@ func TestAMailOfTheWorstDayIsNotCutByGmail(t *testing.T) {
 	if len(html) > 100_000 || len(text) > 100_000 {
 		t.Errorf("the HTML is %d bytes, the text %d", len(html), len(text))
 	}
-	if !strings.Contains(html, "and 1,012 more") || !strings.Contains(text, "… and 1,012 more: https://bursar.example.com/admin") {
+	if !strings.Contains(html, "and 1,014 more") || !strings.Contains(text, "… and 1,014 more: https://bursar.example.com/admin") {
 		t.Error("the mail does not say how much it leaves out")
 	}
 }
@@ -206,9 +231,9 @@ func TestVerdict(t *testing.T) {
 		{"no key, one open", reconcile.Report{Customers: 24, NeedsYou: findings(1)},
 			"24 customers checked: 1 needs you; Stripe itself was not compared (no STRIPE_API_KEY).", "attention"},
 		{"incomplete", reconcile.Report{StripeCompared: true, Customers: 24, Incomplete: "Stripe did not answer."},
-			"Not everything could be read: Stripe did not answer; nothing is reported missing.", "incomplete"},
-		{"incomplete, with findings", reconcile.Report{Incomplete: "HubSpot\nis away", Fixed: findings(1), NeedsYou: findings(2)},
-			"Not everything could be read: HubSpot is away; nothing is reported missing, 1 fixed, 2 need you.", "incomplete"},
+			"Not everything could be read: Stripe did not answer; nothing is called missing.", "incomplete"},
+		{"incomplete, with findings", reconcile.Report{Incomplete: "HubSpot\nis away", Unread: []string{"the CRM"}, Fixed: findings(1), NeedsYou: findings(2)},
+			"The CRM could not be read whole: HubSpot is away; nothing is called missing, 1 fixed, 2 need you.", "incomplete"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

@@ -44,7 +44,7 @@ func TestADayHasOneReport(t *testing.T) {
 	c.receive()
 	day := reconcile.Reconcile{Day: "2026-03-04", Late: true}
 	run, _, m := c.reconcile(day)
-	if !run.Late || !strings.HasPrefix(m.Subject, "Bursar 2026-03-04 (late): ") {
+	if !run.Late || !strings.HasSuffix(m.Subject, " (Wed 4 Mar, late)") {
 		t.Errorf("the subject is %q", m.Subject)
 	}
 	c.reconcile(day)

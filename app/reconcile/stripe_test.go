@@ -80,7 +80,7 @@ func TestStripeCannotBeReadWhole(t *testing.T) {
 			if run.State != "incomplete" || !strings.Contains(run.Error, row.says) {
 				t.Errorf("the run is %s: %q, want it to say %q", run.State, run.Error, row.says)
 			}
-			if !strings.Contains(m.Subject, "INCOMPLETE") || !strings.HasPrefix(report.Verdict(), "Not everything could be read: Stripe's ") {
+			if !strings.Contains(m.Subject, "INCOMPLETE") || !strings.HasPrefix(report.Verdict(), "Stripe could not be read whole: Stripe's ") {
 				t.Errorf("subject %q, verdict %q", m.Subject, report.Verdict())
 			}
 			if len(report.NeedsYou) != 0 {

@@ -44,6 +44,8 @@ func mailWords(state string) string {
 		return "waiting to be sent"
 	case mail.Sent:
 		return "sent: the mail server took it"
+	case mail.Superseded:
+		return "superseded: it was news, mail did not work for more than a day, and one mail that says so went out in its place"
 	case mail.Failed:
 		return "failed: the mail server refused it"
 	}

@@ -84,7 +84,8 @@ type reportPageData struct {
 	NeedsYou  []findingRow
 	Repaired  []findingRow // and what is being repaired
 	Dismissed []findingRow
-	Mail      *db.Mail // as sent; nil while there is none, or for who may not read mails
+	Figures   []reconcile.Table // as they were mailed, for who may read payments
+	Mail      *db.Mail          // as sent; nil while there is none, or for who may not read mails
 	MayRead   bool
 }
 
@@ -131,6 +132,9 @@ func (s *Server) reportPage(w http.ResponseWriter, r *http.Request) error {
 		}
 		if err == nil {
 			d.Mail = &m
+			if report, err := reconcile.ReadReport(ctx, q, run); err == nil { // else it is of another version, or a person was taken out of it
+				d.Figures = report.Tables()
+			}
 		}
 	}
 	return s.render(w, http.StatusOK, "report", d)

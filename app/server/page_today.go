@@ -112,7 +112,7 @@ func (p *todayPageData) judge(cards []card) {
 	default:
 		r.StripeCompared, r.Customers = p.Run.StripeCompared, int(p.Run.Customers)
 		if p.Run.State == "incomplete" {
-			r.Incomplete = p.Run.Error
+			r.Incomplete, r.Unread = p.Run.Error, reconcile.UnreadOf(p.Run)
 		}
 		p.Tone, p.Verdict = r.Tone(), r.Verdict()
 	}

@@ -116,7 +116,7 @@ func TestTodayShowsWhatNeedsAPerson(t *testing.T) {
 			[]string{"42 customers checked: 4 need you.", "4 times: the contact in the CRM differs"}, ""},
 		{"a difference of which Today counts itself", ada + run + finding("events_ignored", "x"), auth.Support, []string{"All 42 customers agree everywhere."}, ""},
 		{"a check that could not read everything", `INSERT INTO runs (id, state, customers, error, started_at, finished_at) VALUES (1, 'incomplete', 42, 'Stripe cannot be reached', @now - 9000, @now - 8000)`, auth.Support,
-			[]string{"Not everything could be read: Stripe cannot be reached; nothing is reported missing."}, ""},
+			[]string{"Not everything could be read: Stripe cannot be reached; nothing is called missing."}, ""},
 		{"events of the wrong mode", `INSERT INTO events (id, type, livemode, source, ignored, created_at, received_at, payload)
 			VALUES ('evt_1', 'invoice.paid', 1, 'webhook', 'it is of live mode and this file holds test mode', @now, @now, X'7b7d')`, auth.Support,
 			[]string{"An event was ignored in 24 hours", "It is of live mode and this file holds test mode."}, ""},

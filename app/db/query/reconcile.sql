@@ -14,7 +14,7 @@ SELECT * FROM runs WHERE state IN ('complete', 'incomplete') ORDER BY id DESC LI
 SELECT * FROM runs WHERE state IN ('complete', 'incomplete') AND day <> '' AND id < ? ORDER BY id DESC LIMIT 1;
 
 -- name: FinishRun :exec
-UPDATE runs SET state = ?, stripe_compared = ?, customers = ?, subscriptions = ?, contacts = ?, tickets = ?, error = ?, note = ?, finished_at = ? WHERE id = ?;
+UPDATE runs SET state = ?, stripe_compared = ?, customers = ?, subscriptions = ?, contacts = ?, tickets = ?, error = ?, note = ?, unread = ?, finished_at = ? WHERE id = ?;
 
 -- name: SaveFinding :exec
 -- The customer may have been merged into another since it was read. What was dismissed stays so as long as it
@@ -100,19 +100,6 @@ WHERE r.created_at >= @since AND r.created_at < @until ORDER BY r.created_at DES
 -- name: OpenDisputes :many
 SELECT d.*, c.name AS customer_name, c.email AS customer_email FROM disputes d JOIN customers c ON c.id = d.customer_id
 WHERE d.status NOT IN ('won', 'lost', 'warning_closed', 'prevented') ORDER BY d.created_at DESC;
-
--- name: CountNewCustomers :one
--- Customers whose first subscription that came to life began in a time, and is alive.
-SELECT CAST(COUNT(DISTINCT s.customer_id) AS INTEGER) FROM subscriptions s
-WHERE s.created_at >= @since AND s.created_at < @until AND s.status IN ('active', 'trialing', 'past_due')
-  AND NOT EXISTS (SELECT 1 FROM subscriptions o
-    WHERE o.customer_id = s.customer_id AND o.created_at < @since AND o.status <> 'incomplete_expired');
-
--- name: CountChurned :one
--- Customers whose last subscription ended in a time. One that was never paid is none.
-SELECT CAST(COUNT(DISTINCT s.customer_id) AS INTEGER) FROM subscriptions s
-WHERE s.ended_at >= @since AND s.ended_at < @until AND s.status = 'canceled' AND NOT EXISTS (
-  SELECT 1 FROM subscriptions o WHERE o.customer_id = s.customer_id AND o.status NOT IN ('canceled', 'incomplete_expired'));
 
 -- name: DiscardedJobs :many
 SELECT * FROM jobs WHERE state = 'discarded' ORDER BY id DESC LIMIT ?;
