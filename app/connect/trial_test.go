@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -34,13 +35,14 @@ var doubles = map[string]struct {
 	open                     func(lag time.Duration) simulated
 	contacts, tickets, tasks string // what Records takes
 	contact, ticket, task    string // the field with the key of ours
+	messages, message        string
 }{
 	"hubspot": {func(lag time.Duration) simulated { h := demo.NewHubSpot(); h.Lag = lag; return h },
-		"contacts", "tickets", "tasks", "bursar_customer_id", "bursar_cause", "hs_task_body"},
+		"contacts", "tickets", "tasks", "bursar_customer_id", "bursar_cause", "hs_task_body", "notes", "hs_note_body"},
 	"zendesk": {func(lag time.Duration) simulated { z := demo.NewZendesk(); z.Lag = lag; return z },
-		"", "tickets", "", "", "external_id", ""},
+		"", "tickets", "", "", "external_id", "", "comments", "body"},
 	"intercom": {func(lag time.Duration) simulated { i := demo.NewIntercom(); i.Lag = lag; return i },
-		"contacts", "tickets", "notes", "bursar_customer_id", "bursar_cause", "body"},
+		"contacts", "tickets", "notes", "bursar_customer_id", "bursar_cause", "body", "parts", "body"},
 }
 
 // The trial is 20 times as fast as life: an index that lags for 3 seconds, and a wait of 6.
@@ -113,6 +115,31 @@ func TestExactlyOnce(t *testing.T) {
 					return d.Push(ctx, cause)
 				})
 				once(t, there.Records(double.tickets), double.ticket)
+			})
+			t.Run(v.Name+" messages", func(t *testing.T) {
+				t.Parallel()
+				there := double.open(trialLag)
+				tr := newTrial(t, v, AreaDesk, there)
+				tr.run(func(ctx context.Context, k *Keeper, n int) error {
+					d, err := NewDesk(ctx, k, "")
+					if err != nil {
+						return err
+					}
+					cause := fmt.Sprintf("payment_failed:in_%d", n)
+					_, err = d.Open(ctx, support.Ticket{CustomerID: int64(n + 1), Cause: cause, Queue: support.Billing, Priority: support.Urgent,
+						Subject: "Payment failed", Author: "bursar", Body: "A payment failed."})
+					if err == nil {
+						err = d.Close(ctx, cause, "It was paid.")
+					}
+					if err != nil {
+						return err
+					}
+					return d.Push(ctx, cause)
+				})
+				once(t, there.Records(double.tickets), double.ticket)
+				once(t, slices.DeleteFunc(there.Records(double.messages), func(r map[string]string) bool {
+					return !strings.Contains(r[double.message], "[bursar:") // the ticket's own text
+				}), double.message)
 			})
 		}
 	}

@@ -66,9 +66,9 @@ type zendeskPage struct {
 	End   *bool   `json:"end_of_stream"`
 }
 
-// List implements Remote. All tickets are those of the incremental export, which has the archived ones too, and those
-// of the last minutes, which the export leaves out. They are listed before it and after it: what changes while the
-// export is read moves out of it. Changes alone are never asked of the export: it would show them a minute late.
+// List implements Remote. All tickets are those of the incremental export, which has the archived ones too, and then
+// those that changed since a moment before it: the export leaves out the last minute, and what changes while it is read
+// moves out of it. Changes alone are never asked of the export: it would show them a minute late.
 func (z *zendeskRemote) List(ctx context.Context, kind Kind, since time.Time) iter.Seq2[Found, error] {
 	return func(yield func(Found, error) bool) {
 		seen := map[int64]bool{}
@@ -87,8 +87,10 @@ func (z *zendeskRemote) List(ctx context.Context, kind Kind, since time.Time) it
 		parts := []func() (bool, error){func() (bool, error) { return z.recent(ctx, since, give) }}
 		if since.IsZero() {
 			begun := time.Now().Add(-zendeskHidden)
-			recent := func() (bool, error) { return z.recent(ctx, begun, give) }
-			parts = []func() (bool, error){recent, func() (bool, error) { return z.export(ctx, give) }, recent}
+			parts = []func() (bool, error){
+				func() (bool, error) { return z.export(ctx, give) },
+				func() (bool, error) { return z.recent(ctx, begun, give) },
+			}
 		}
 		for _, part := range parts {
 			more, err := part()
@@ -231,6 +233,11 @@ func verifyZendesk(w Webhook) ([]string, error) {
 	if err != nil || !hmac.Equal(given, mac.Sum(nil)) {
 		return nil, ErrSignature
 	}
+	return zendeskEvent(w.Body)
+}
+
+// zendeskEvent is the id of the ticket that an event is about, none if it is about something else.
+func zendeskEvent(body []byte) ([]string, error) {
 	var event struct {
 		Type     string          `json:"type"`
 		TicketID json.RawMessage `json:"ticket_id"`
@@ -238,7 +245,7 @@ func verifyZendesk(w Webhook) ([]string, error) {
 			ID json.RawMessage `json:"id"`
 		} `json:"detail"`
 	}
-	if err := json.Unmarshal(w.Body, &event); err != nil {
+	if err := json.Unmarshal(body, &event); err != nil {
 		return nil, fmt.Errorf("read the event of a webhook: %w", err)
 	}
 	raw := event.TicketID

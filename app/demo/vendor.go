@@ -164,6 +164,9 @@ func (v *Vendor) failure(err error) reply {
 	if body == nil {
 		body = v.error(e.status, e.message)
 	}
+	if plain, ok := body.(string); ok {
+		return reply{status: e.status, header: e.header, body: []byte(plain)}.with("Content-Type", "text/plain; charset=utf-8")
+	}
 	text, _ := json.Marshal(body) // of maps and strings
 	return reply{status: e.status, header: e.header, body: text}
 }

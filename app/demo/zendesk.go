@@ -55,7 +55,7 @@ func NewZendesk() *Zendesk {
 }
 
 // zendeskFailure is https://developer.zendesk.com/documentation/api-basics/getting-started/errors/. The limit of
-// requests is told in plain words there, which a JSON string stands for here.
+// requests is told in plain text.
 func zendeskFailure(status int, message string) any {
 	word := map[int]string{400: "BadRequest", 403: "Forbidden", 404: "RecordNotFound", 422: "RecordInvalid"}[status]
 	switch {
