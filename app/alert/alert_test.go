@@ -5,13 +5,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"bursar/app/db"
+	"bursar/app/db/dbtest"
 	"bursar/app/mail"
 	"bursar/app/queue"
 )
@@ -25,11 +25,7 @@ func check(t testing.TB, err error) {
 
 func newDB(t testing.TB) *db.DB {
 	t.Helper()
-	schema, err := os.ReadFile("../../schema.sql")
-	check(t, err)
-	d, err := db.Open(t.Context(), filepath.Join(t.TempDir(), "bursar.db"), string(schema))
-	check(t, err)
-	t.Cleanup(func() { d.Close() })
+	d := dbtest.New(t)
 	return d
 }
 

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"net/url"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -16,19 +15,12 @@ import (
 
 	"bursar/app/auth"
 	"bursar/app/db"
+	"bursar/app/db/dbtest"
 )
 
 func newDB(t *testing.T) *db.DB {
 	t.Helper()
-	schema, err := os.ReadFile("../../schema.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := db.Open(t.Context(), filepath.Join(t.TempDir(), "bursar.db"), string(schema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.Close() })
+	d := dbtest.New(t)
 	return d
 }
 

@@ -1,12 +1,9 @@
 package billing_test
 
 import (
-	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,6 +14,7 @@ import (
 	"bursar/app/crm"
 	"bursar/app/customer"
 	"bursar/app/db"
+	"bursar/app/db/dbtest"
 	"bursar/app/demo"
 	"bursar/app/queue"
 	"bursar/app/stripe"
@@ -33,15 +31,7 @@ type file struct {
 // newFile opens a new file. A client of nil means that the events are all there is.
 func newFile(tb testing.TB, client *stripe.Client, plans map[string]string) *file {
 	tb.Helper()
-	schema, err := os.ReadFile("../../schema.sql")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	d, err := db.Open(context.Background(), filepath.Join(tb.TempDir(), "bursar.db"), string(schema))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { d.Close() })
+	d := dbtest.New(tb)
 	f := &file{&billing.Billing{DB: d, Stripe: client, Plans: plans}, tb, queue.NewWorker(d, slog.New(slog.DiscardHandler))}
 	f.Handle(f.worker)
 	crm.Handle(f.worker, d, crm.Builtin{DB: d})

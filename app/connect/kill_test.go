@@ -8,14 +8,13 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"golang.org/x/time/rate"
 
 	"bursar/app/crm"
-	"bursar/app/db"
+	"bursar/app/db/dbtest"
 )
 
 // childFile names the file of the child process; the process that runs the tests has none.
@@ -62,15 +61,7 @@ func TestKilledChild(t *testing.T) {
 	if path == "" {
 		t.Skip("only as the child of TestKilled")
 	}
-	schema, err := os.ReadFile(filepath.Join("..", "..", "schema.sql"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := db.Open(context.Background(), path, string(schema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
+	d := dbtest.At(t, path)
 	v := hubspot()
 	v.Rate, v.Lag = rate.Inf, trialWait
 	tr := &trial{t: t, v: v, area: AreaCRM, d: d}

@@ -6,8 +6,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +16,7 @@ import (
 
 	"bursar/app/crm"
 	"bursar/app/db"
+	"bursar/app/db/dbtest"
 	"bursar/app/demo"
 	"bursar/app/support"
 )
@@ -174,15 +173,7 @@ type trial struct {
 
 func newTrial(t *testing.T, v Vendor, area string, there simulated) *trial {
 	t.Helper()
-	schema, err := os.ReadFile("../../schema.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := db.Open(context.Background(), filepath.Join(t.TempDir(), "bursar.db"), string(schema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.Close() })
+	d := dbtest.New(t)
 	web := httptest.NewServer(there)
 	t.Cleanup(web.Close)
 	v.Rate, v.Lag = rate.Inf, trialWait
@@ -190,7 +181,7 @@ func newTrial(t *testing.T, v Vendor, area string, there simulated) *trial {
 	if err := tr.keeper().Remote.Check(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
-	err = d.Tx(t.Context(), func(q *db.Queries) error {
+	err := d.Tx(t.Context(), func(q *db.Queries) error {
 		for n := range customers {
 			if _, err := q.InsertCustomer(context.Background(), "Ada", fmt.Sprintf("ada%d@example.com", n), db.Now()); err != nil {
 				return err

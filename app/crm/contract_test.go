@@ -3,14 +3,13 @@ package crm_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"bursar/app/crm"
 	"bursar/app/db"
+	"bursar/app/db/dbtest"
 )
 
 // under is a CRM under test, and how to look into it.
@@ -254,11 +253,7 @@ func newBuiltin(t *testing.T, customers int) under {
 // newFile makes a file with so many customers.
 func newFile(t *testing.T, customers int) (d *db.DB, ids []int64) {
 	t.Helper()
-	schema, err := os.ReadFile("../../schema.sql")
-	check(t, err)
-	d, err = db.Open(context.Background(), filepath.Join(t.TempDir(), "bursar.db"), string(schema))
-	check(t, err)
-	t.Cleanup(func() { d.Close() })
+	d = dbtest.New(t)
 	check(t, d.Tx(t.Context(), func(q *db.Queries) error {
 		for range customers {
 			id, err := q.InsertCustomer(context.Background(), "", "", db.Now())

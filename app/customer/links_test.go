@@ -4,26 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
 	"bursar/app/customer"
 	"bursar/app/db"
+	"bursar/app/db/dbtest"
 )
 
 func newDB(t *testing.T) *db.DB {
 	t.Helper()
-	schema, err := os.ReadFile("../../schema.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := db.Open(context.Background(), filepath.Join(t.TempDir(), "bursar.db"), string(schema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.Close() })
+	d := dbtest.New(t)
 	return d
 }
 

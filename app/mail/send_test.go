@@ -5,8 +5,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,20 +13,13 @@ import (
 	gosmtp "github.com/emersion/go-smtp"
 
 	"bursar/app/db"
+	"bursar/app/db/dbtest"
 	"bursar/app/queue"
 )
 
 func newDB(t *testing.T) *db.DB {
 	t.Helper()
-	schema, err := os.ReadFile("../../schema.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := db.Open(t.Context(), filepath.Join(t.TempDir(), "bursar.db"), string(schema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.Close() })
+	d := dbtest.New(t)
 	return d
 }
 

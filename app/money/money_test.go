@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,6 +22,7 @@ import (
 	"bursar/app/crm"
 	"bursar/app/customer"
 	"bursar/app/db"
+	"bursar/app/db/dbtest"
 	"bursar/app/demo"
 	"bursar/app/queue"
 	"bursar/app/stripe"
@@ -68,11 +68,7 @@ func newOffice(t *testing.T) *office {
 
 func (o *office) open(path string) {
 	o.t.Helper()
-	schema, err := os.ReadFile("../../schema.sql")
-	check(o.t, err)
-	d, err := db.Open(o.t.Context(), path, string(schema))
-	check(o.t, err)
-	o.t.Cleanup(func() { d.Close() })
+	d := dbtest.At(o.t, path)
 	caps, err := ParseCaps(DefaultCaps)
 	check(o.t, err)
 	o.Money = &Money{DB: d, Stripe: stripe.NewActions(actionsKey, o.url), Caps: caps}

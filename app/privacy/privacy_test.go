@@ -19,6 +19,7 @@ import (
 	"bursar/app/crm"
 	"bursar/app/customer"
 	"bursar/app/db"
+	"bursar/app/db/dbtest"
 	"bursar/app/demo"
 	"bursar/app/mail"
 	"bursar/app/privacy"
@@ -47,12 +48,8 @@ type company struct {
 
 func newCompany(t *testing.T, api bool) *company {
 	t.Helper()
-	schema, err := os.ReadFile("../../schema.sql")
-	check(t, err)
 	c := &company{t: t, path: filepath.Join(t.TempDir(), "bursar.db"), stripe: demo.NewStripe(7, time.Now().Add(-time.Hour))}
-	d, err := db.Open(t.Context(), c.path, string(schema))
-	check(t, err)
-	t.Cleanup(func() { d.Close() })
+	d := dbtest.At(t, c.path)
 	var client *stripe.Client
 	if api {
 		server := httptest.NewServer(c.stripe)

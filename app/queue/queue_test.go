@@ -6,14 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"bursar/app/db"
+	"bursar/app/db/dbtest"
 	"bursar/app/queue"
 )
 
@@ -33,15 +32,7 @@ func (a read) Key() string   { return a.Customer }
 
 func newDB(tb testing.TB) *db.DB {
 	tb.Helper()
-	schema, err := os.ReadFile("../../schema.sql")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	d, err := db.Open(context.Background(), filepath.Join(tb.TempDir(), "bursar.db"), string(schema))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { d.Close() })
+	d := dbtest.New(tb)
 	return d
 }
 

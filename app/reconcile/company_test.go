@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -18,6 +17,7 @@ import (
 	"bursar/app/crm"
 	"bursar/app/customer"
 	"bursar/app/db"
+	"bursar/app/db/dbtest"
 	"bursar/app/demo"
 	"bursar/app/queue"
 	"bursar/app/reconcile"
@@ -43,12 +43,8 @@ type company struct {
 
 func newCompany(t testing.TB, began time.Time) *company {
 	t.Helper()
-	schema, err := os.ReadFile("../../schema.sql")
-	check(t, err)
 	path := filepath.Join(t.TempDir(), "bursar.db")
-	d, err := db.Open(t.Context(), path, string(schema))
-	check(t, err)
-	t.Cleanup(func() { check(t, d.Close()) })
+	d := dbtest.At(t, path)
 	hands, err := sql.Open("sqlite", "file:"+path+"?_pragma=busy_timeout(5000)")
 	check(t, err)
 	t.Cleanup(func() { check(t, hands.Close()) })

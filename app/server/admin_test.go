@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"bursar/app/billing"
 	"bursar/app/crm"
 	"bursar/app/db"
+	"bursar/app/db/dbtest"
 	"bursar/app/mail"
 	"bursar/app/queue"
 	"bursar/app/support"
@@ -35,11 +35,7 @@ type adminTest struct {
 func newAdmin(t *testing.T) *adminTest {
 	t.Helper()
 	files := os.DirFS("../..")
-	schema, err := os.ReadFile("../../schema.sql")
-	check(t, err)
-	d, err := db.Open(t.Context(), filepath.Join(t.TempDir(), "bursar.db"), string(schema))
-	check(t, err)
-	t.Cleanup(func() { d.Close() })
+	d := dbtest.New(t)
 	ts := httptest.NewUnstartedServer(nil)
 	f := &fixture{t: t, log: &buffer{}, url: "http://" + ts.Listener.Addr().String()}
 	log := slog.New(slog.NewJSONHandler(f.log, nil))

@@ -10,8 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +21,7 @@ import (
 
 	"bursar/app/billing"
 	"bursar/app/db"
+	"bursar/app/db/dbtest"
 	"bursar/app/server"
 	"bursar/app/stripe"
 	"bursar/app/support"
@@ -69,15 +68,7 @@ func BenchmarkDoor(b *testing.B) {
 }
 
 func benchDB(b *testing.B) *db.DB {
-	schema, err := os.ReadFile("../../schema.sql")
-	if err != nil {
-		b.Fatal(err)
-	}
-	d, err := db.Open(context.Background(), filepath.Join(b.TempDir(), "bursar.db"), string(schema))
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { d.Close() })
+	d := dbtest.New(b)
 	return d
 }
 

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -22,6 +21,7 @@ import (
 	"bursar/app/billing"
 	"bursar/app/crm"
 	"bursar/app/db"
+	"bursar/app/db/dbtest"
 	"bursar/app/demo"
 	"bursar/app/queue"
 	"bursar/app/support"
@@ -65,17 +65,14 @@ func start(t *testing.T, secrets ...string) *fixture {
 // startIn starts a server whose file is in a directory.
 func startIn(t *testing.T, dir string, secrets ...string) *fixture {
 	t.Helper()
-	schema, err := os.ReadFile("../../schema.sql")
-	check(t, err)
-	d, err := db.Open(t.Context(), filepath.Join(dir, "bursar.db"), string(schema))
-	check(t, err)
-	t.Cleanup(func() { d.Close() })
+	d := dbtest.At(t, filepath.Join(dir, "bursar.db"))
 	f := &fixture{t: t, log: &buffer{}}
 	log := slog.New(slog.NewJSONHandler(f.log, nil))
 	b := &billing.Billing{DB: d}
 	desk := support.Builtin{DB: d}
-	f.Server, err = New(Config{DB: d, Billing: b, Desk: desk, Secrets: secrets, Version: "1.2.3-test", Log: log})
+	server, err := New(Config{DB: d, Billing: b, Desk: desk, Secrets: secrets, Version: "1.2.3-test", Log: log})
 	check(t, err)
+	f.Server = server
 	f.worker = queue.NewWorker(d, log)
 	b.Handle(f.worker)
 	support.Handle(f.worker, desk)

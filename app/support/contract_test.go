@@ -3,13 +3,12 @@ package support_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
 	"bursar/app/db"
+	"bursar/app/db/dbtest"
 	"bursar/app/support"
 )
 
@@ -191,11 +190,7 @@ func TestBuiltin(t *testing.T) {
 
 func newBuiltin(t *testing.T) under {
 	t.Helper()
-	schema, err := os.ReadFile("../../schema.sql")
-	check(t, err)
-	file, err := db.Open(context.Background(), filepath.Join(t.TempDir(), "bursar.db"), string(schema))
-	check(t, err)
-	t.Cleanup(func() { file.Close() })
+	file := dbtest.New(t)
 	d := under{Desk: support.Builtin{DB: file}}
 	check(t, file.Tx(t.Context(), func(q *db.Queries) (err error) {
 		d.customer, err = q.InsertCustomer(context.Background(), "", "", db.Now())
