@@ -48,11 +48,21 @@ func ownKeys(ctx context.Context, d *db.DB) (string, error) {
 // key of a customer's contact.
 func (c *CRM) key(customerID int64) string { return c.own + strconv.FormatInt(customerID, 10) }
 
-// customerOf is the customer of a key; false if the contact is not this Bursar's.
-func (c *CRM) customerOf(key string) (int64, bool) {
+// customerOf is the customer of a key, or the one it was joined with; 0 if the contact is not this Bursar's.
+func (c *CRM) customerOf(ctx context.Context, key string) (int64, error) {
 	text, ours := strings.CutPrefix(key, c.own)
 	id, err := strconv.ParseInt(text, 10, 64)
-	return id, ours && err == nil
+	if !ours || err != nil {
+		return 0, nil
+	}
+	ref, err := c.Keeper.DB.Read().ExternalRef(ctx, c.System, string(Contact), key)
+	if errors.Is(err, db.ErrNoRows) {
+		return id, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read whose contact %s is: %w", key, err)
+	}
+	return ref.CustomerID, nil
 }
 
 // SaveContact implements crm.CRM.
@@ -80,6 +90,9 @@ func (c *CRM) SaveContact(ctx context.Context, contact crm.Contact) (string, err
 		Person: Person{CustomerID: contact.CustomerID, Key: key, Name: contact.Name, Email: contact.Email}})
 	if err != nil {
 		return "", err
+	}
+	if is, err := erased(ctx, c.Keeper.DB.Read(), contact.CustomerID); err != nil || is {
+		return found.ID, err // while the call was under way
 	}
 	if _, err := c.Builtin.SaveContact(ctx, crm.ContactOf(contact.CustomerID, found.Fields)); err != nil {
 		return "", fmt.Errorf("keep the contact of customer %d as it stands: %w", contact.CustomerID, err)
@@ -221,13 +234,17 @@ func (c *CRM) Contacts(ctx context.Context) iter.Seq2[crm.Contact, error] {
 				yield(crm.Contact{}, fmt.Errorf("list the contacts in %s: %w", c.Vendor.Label, err))
 				return
 			}
-			id, ours := c.customerOf(found.Key)
-			if !ours {
+			id, err := c.customerOf(ctx, found.Key)
+			if err != nil {
+				yield(crm.Contact{}, err)
+				return
+			}
+			if id == 0 {
 				continue
 			}
 			contact := crm.ContactOf(id, found.Fields)
 			if !seen[id] { // a second one is for the caller to see
-				if err := c.remember(ctx, contact); err != nil {
+				if err := c.remember(ctx, &contact); err != nil {
 					yield(crm.Contact{}, err)
 					return
 				}
@@ -241,21 +258,28 @@ func (c *CRM) Contacts(ctx context.Context) iter.Seq2[crm.Contact, error] {
 	}
 }
 
-// remember keeps here what stands over there. A customer who was joined with another has no contact here.
-func (c *CRM) remember(ctx context.Context, contact crm.Contact) error {
+// remember keeps here what stands over there. Of somebody who was erased here it keeps nothing, and leaves nothing
+// in contact: what is still over there is seen, and not who it is.
+func (c *CRM) remember(ctx context.Context, contact *crm.Contact) error {
 	q := c.Keeper.DB.Read()
 	row, err := q.ContactOf(ctx, contact.CustomerID)
-	if err == nil && crm.Stored(row) == contact {
+	if err == nil && crm.Stored(row) == *contact {
 		return nil
 	}
-	if _, gone := q.CustomerByID(ctx, contact.CustomerID); errors.Is(gone, db.ErrNoRows) {
-		return nil
+	if err != nil && !errors.Is(err, db.ErrNoRows) {
+		return fmt.Errorf("read the contact of customer %d: %w", contact.CustomerID, err)
 	}
-	if err == nil || errors.Is(err, db.ErrNoRows) {
-		_, err = c.Builtin.SaveContact(ctx, contact)
-	}
-	if err != nil {
-		return fmt.Errorf("keep the contact of customer %d as it stands: %w", contact.CustomerID, err)
+	one, err := q.CustomerByID(ctx, contact.CustomerID)
+	switch {
+	case errors.Is(err, db.ErrNoRows): // written by hand
+	case err != nil:
+		return fmt.Errorf("read customer %d: %w", contact.CustomerID, err)
+	case !one.ErasedAt.IsZero():
+		*contact = crm.Contact{CustomerID: contact.CustomerID, Lifecycle: "somebody who was erased here"}
+	default:
+		if _, err := c.Builtin.SaveContact(ctx, *contact); err != nil {
+			return fmt.Errorf("keep the contact of customer %d as it stands: %w", contact.CustomerID, err)
+		}
 	}
 	return nil
 }

@@ -63,13 +63,20 @@ func (k *Keeper) Save(ctx context.Context, r Record) (Found, error) {
 	if err := k.ready(ctx); err != nil {
 		return Found{}, k.failed(ctx, ref, err)
 	}
-	found, err := k.locate(ctx, &ref, r)
+	others, err := k.inherit(ctx, &ref)
+	var found *Found
+	if err == nil {
+		found, err = k.locate(ctx, &ref, r)
+	}
 	switch {
 	case err != nil:
 	case found == nil:
 		found, err = k.create(ctx, &ref, r)
 	default:
 		found, err = k.update(ctx, &ref, *found, r)
+	}
+	if err == nil {
+		err = k.askAbout(ctx, others, found.ID)
 	}
 	if err != nil {
 		return Found{}, k.failed(ctx, ref, outcome(err))
@@ -110,7 +117,7 @@ func (k *Keeper) locate(ctx context.Context, ref *db.ExternalRef, r Record) (*Fo
 		return nil, fmt.Errorf("look for %s %s: %w", r.Kind, r.Key, err)
 	}
 	if found != nil {
-		owner, err := k.owner(ctx, *found, r.Kind)
+		owner, err := k.owner(ctx, *found, ref)
 		if err != nil {
 			return nil, err
 		}
@@ -126,7 +133,7 @@ func (k *Keeper) locate(ctx context.Context, ref *db.ExternalRef, r Record) (*Fo
 
 // checkOwn asks a person about a record that was merged with one of another customer.
 func (k *Keeper) checkOwn(ctx context.Context, ref *db.ExternalRef, found Found) error {
-	owner, err := k.owner(ctx, found, Kind(ref.Kind))
+	owner, err := k.owner(ctx, found, ref)
 	if err != nil || owner == "" || owner == ref.Key {
 		return err
 	}
@@ -135,17 +142,24 @@ func (k *Keeper) checkOwn(ctx context.Context, ref *db.ExternalRef, found Found)
 		ref.Kind, k.Vendor.Label))
 }
 
-// owner is the key of ours that a record belongs to, "" if it is nobody's.
-func (k *Keeper) owner(ctx context.Context, found Found, kind Kind) (string, error) {
+// owner is the key of ours that a record belongs to, "" if it is nobody's. What is of a customer who was joined with
+// this one is this one's.
+func (k *Keeper) owner(ctx context.Context, found Found, ref *db.ExternalRef) (string, error) {
+	var other db.ExternalRef
+	var err error
 	if found.Key != "" {
+		other, err = k.DB.Read().ExternalRef(ctx, k.System, ref.Kind, found.Key)
+	} else {
+		other, err = k.DB.Read().ExternalRefByRemote(ctx, k.System, ref.Kind, found.ID)
+	}
+	if errors.Is(err, db.ErrNoRows) {
 		return found.Key, nil
 	}
-	other, err := k.DB.Read().ExternalRefByRemote(ctx, k.System, string(kind), found.ID)
-	if errors.Is(err, db.ErrNoRows) {
-		return "", nil
-	}
 	if err != nil {
-		return "", fmt.Errorf("read whose %s %s is: %w", kind, found.ID, err)
+		return "", fmt.Errorf("read whose %s %s is: %w", ref.Kind, found.ID, err)
+	}
+	if ref.Kind == string(Contact) && other.CustomerID == ref.CustomerID {
+		return ref.Key, nil
 	}
 	return other.Key, nil
 }
@@ -188,7 +202,7 @@ func (k *Keeper) adopt(ctx context.Context, ref *db.ExternalRef, r Record, want 
 	if found == nil {
 		return nil, fmt.Errorf("%s says that there is a %s like %s already, and does not show it yet", k.Vendor.Label, r.Kind, r.Key)
 	}
-	owner, err := k.owner(ctx, *found, r.Kind)
+	owner, err := k.owner(ctx, *found, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -233,6 +247,11 @@ func (k *Keeper) link(ctx context.Context, ref *db.ExternalRef, found Found, r R
 	ref.State, ref.RemoteID, ref.TriedAt, ref.Problem = linked, found.ID, db.Time{}, ""
 	ref.Hash = hashOf(found.Fields, r.Fields.Names())
 	return k.DB.Tx(ctx, func(q *db.Queries) error {
+		if r.Kind == Contact {
+			if err := q.DropInherited(ctx, db.DropInheritedParams{System: k.System, CustomerID: ref.CustomerID, Key: ref.Key, RemoteID: ref.RemoteID}); err != nil {
+				return err
+			}
+		}
 		if err := saveRef(ctx, q, *ref); err != nil {
 			return err
 		}
@@ -304,6 +323,9 @@ const maxShown = 200
 func logWrite(ctx context.Context, q *db.Queries, ref db.ExternalRef, action string, only, byHand bool, changes []crm.Change) error {
 	if len(changes) == 0 {
 		return nil
+	}
+	if is, err := erased(ctx, q, ref.CustomerID); err != nil || is {
+		return err // while the call was under way
 	}
 	shown := slices.Clone(changes)
 	for i := range shown {

@@ -103,11 +103,13 @@ func Handle(w *queue.Worker, d *db.DB, c CRM) {
 }
 
 // saveContact writes a contact and remembers its id over there. A customer who was joined with another in
-// the meantime has no contact any more: the other's is written by a job of its own.
+// the meantime has no contact any more: the other's is written by a job of its own. One who was erased gets none.
 func saveContact(ctx context.Context, d *db.DB, c CRM, contact Contact) error {
-	if _, err := d.Read().CustomerByID(ctx, contact.CustomerID); errors.Is(err, db.ErrNoRows) {
+	one, err := d.Read().CustomerByID(ctx, contact.CustomerID)
+	if errors.Is(err, db.ErrNoRows) || err == nil && !one.ErasedAt.IsZero() {
 		return nil
-	} else if err != nil {
+	}
+	if err != nil {
 		return fmt.Errorf("read customer %d: %w", contact.CustomerID, err)
 	}
 	remoteID, err := c.SaveContact(ctx, contact)

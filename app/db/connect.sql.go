@@ -217,6 +217,29 @@ func (q *Queries) DeskTicketsOf(ctx context.Context, ids interface{}) ([]DeskTic
 	return items, nil
 }
 
+const dropInherited = `-- name: DropInherited :exec
+DELETE FROM external_refs
+WHERE system = ?1 AND kind = 'contact' AND customer_id = ?2 AND key <> ?3 AND (remote_id = ?4 OR state IN ('observed', 'skipped'))
+`
+
+type DropInheritedParams struct {
+	System     string
+	CustomerID int64
+	Key        string
+	RemoteID   string
+}
+
+// A contact that another row of the same customer has now.
+func (q *Queries) DropInherited(ctx context.Context, arg DropInheritedParams) error {
+	_, err := q.db.ExecContext(ctx, dropInherited,
+		arg.System,
+		arg.CustomerID,
+		arg.Key,
+		arg.RemoteID,
+	)
+	return err
+}
+
 const dropObservedWrite = `-- name: DropObservedWrite :exec
 DELETE FROM external_writes WHERE system = ? AND kind = ? AND key = ? AND observed = 1
 `
@@ -415,6 +438,47 @@ func (q *Queries) InsertExternalWrite(ctx context.Context, arg InsertExternalWri
 		arg.CreatedAt,
 	)
 	return err
+}
+
+const joinedContacts = `-- name: JoinedContacts :many
+SELECT system, kind, "key", customer_id, remote_id, state, hash, problem, tried_at, linked_at, updated_at FROM external_refs
+WHERE system = ?1 AND kind = 'contact' AND customer_id = ?2 AND key <> ?3 AND remote_id <> '' ORDER BY key
+`
+
+// Other contacts of a customer: of those it was joined with.
+func (q *Queries) JoinedContacts(ctx context.Context, system string, customerID int64, key string) ([]ExternalRef, error) {
+	rows, err := q.db.QueryContext(ctx, joinedContacts, system, customerID, key)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ExternalRef
+	for rows.Next() {
+		var i ExternalRef
+		if err := rows.Scan(
+			&i.System,
+			&i.Kind,
+			&i.Key,
+			&i.CustomerID,
+			&i.RemoteID,
+			&i.State,
+			&i.Hash,
+			&i.Problem,
+			&i.TriedAt,
+			&i.LinkedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const noteByCause = `-- name: NoteByCause :one

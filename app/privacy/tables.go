@@ -30,7 +30,7 @@ const (
 var tables = [...]table{
 	{name: "desk_tickets", about: "ticket_id IN (SELECT value FROM json_each(?1, '$.tickets'))", erase: remove},
 	{name: "external_writes", about: ofID, erase: remove, texts: []string{"changes"}},
-	{name: "external_refs", about: ofID, erase: remove},
+	{name: "external_refs", about: ofID, erase: remove, key: "system || ' ' || kind || ' ' || key", texts: []string{"problem"}},
 	{name: "messages", about: "ticket_id IN (SELECT value FROM json_each(?1, '$.tickets'))", erase: remove, texts: []string{"body"}},
 	{name: "tickets", about: "id IN (SELECT value FROM json_each(?1, '$.tickets'))", erase: remove, texts: []string{"subject"}},
 	{name: "repairs", about: "finding_id IN (SELECT id FROM findings WHERE " + ofFinding + ")", erase: remove, texts: []string{"reason", "before", "after", "error"}},

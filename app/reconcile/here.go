@@ -223,7 +223,7 @@ func (c *comparison) compareContact(ctx context.Context, facts customer.Facts, w
 	case want == nil && len(list) == 0:
 		return nil
 	case want == nil:
-		f.kind, f.expected, f.actual = contactUnwanted, "no contact", list[0].Lifecycle+" "+list[0].Email
+		f.kind, f.expected, f.actual = contactUnwanted, "no contact", strings.TrimSpace(list[0].Lifecycle+" "+list[0].Email)
 		f.reason = reason{cause: EditedThere, evidence: "No subscription here leads to a contact"}
 		return c.add(ctx, f)
 	}

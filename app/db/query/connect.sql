@@ -91,3 +91,13 @@ SELECT d.* FROM desk_tickets d WHERE d.ticket_id IN (SELECT value FROM json_each
 -- name: DeleteGoneContact :exec
 -- The CRM was read whole and has it no more.
 DELETE FROM contacts WHERE customer_id = @customer_id AND updated_at < @before;
+
+-- name: JoinedContacts :many
+-- Other contacts of a customer: of those it was joined with.
+SELECT * FROM external_refs
+WHERE system = @system AND kind = 'contact' AND customer_id = @customer_id AND key <> @key AND remote_id <> '' ORDER BY key;
+
+-- name: DropInherited :exec
+-- A contact that another row of the same customer has now.
+DELETE FROM external_refs
+WHERE system = @system AND kind = 'contact' AND customer_id = @customer_id AND key <> @key AND (remote_id = @remote_id OR state IN ('observed', 'skipped'));
