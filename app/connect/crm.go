@@ -308,7 +308,7 @@ func (c *CRM) notListed(ctx context.Context, begun time.Time, seen map[int64]boo
 		}
 		if found != nil {
 			contact = crm.ContactOf(contact.CustomerID, found.Fields)
-			if err := c.remember(ctx, contact); !yield(contact, err) || err != nil {
+			if err := c.remember(ctx, &contact); !yield(contact, err) || err != nil {
 				return
 			}
 			continue
