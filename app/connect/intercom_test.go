@@ -317,8 +317,8 @@ func TestIntercomWebhook(t *testing.T) {
 	}
 }
 
-// TestIntercomRequests compares what is sent with what was recorded, request for request. With UPDATE_GOLDEN=1 it is
-// recorded anew; read the difference before you keep it.
+// TestIntercomRequests compares what is sent with what was recorded, request for request. With -update it is recorded
+// anew; read the difference before you keep it.
 func TestIntercomRequests(t *testing.T) {
 	t.Parallel()
 	l := newIntercom(t, AreaCRM, nil)
@@ -352,7 +352,7 @@ func TestIntercomRequests(t *testing.T) {
 	record(&text, "as desk", l)
 
 	const golden = "testdata/intercom.txt"
-	if os.Getenv("UPDATE_GOLDEN") != "" {
+	if *update {
 		l.must(os.WriteFile(golden, []byte(text.String()), 0o644))
 	}
 	want, err := os.ReadFile(golden)
