@@ -315,8 +315,17 @@ func (d *Desk) pull(ctx context.Context, t db.Ticket, found Found) error {
 	if err != nil {
 		return fmt.Errorf("read how %s stood: %w", t.Cause, err)
 	}
-	if found.At.Before(row.AsOfAt.Time) {
-		again, err := d.Remote.Read(ctx, Ticket, found.ID) // it may have been pushed since it was listed
+	switch {
+	case found.ID != row.RemoteID: // a copy with the same key, or what ours became
+		again, err := d.Remote.Read(ctx, Ticket, row.RemoteID)
+		if err != nil {
+			return outcome(err)
+		}
+		if again != nil {
+			found = *again
+		}
+	case found.At.Before(row.AsOfAt.Time): // it may have been pushed since it was listed
+		again, err := d.Remote.Read(ctx, Ticket, found.ID)
 		if err != nil || again == nil {
 			return outcome(err)
 		}

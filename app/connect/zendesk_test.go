@@ -250,6 +250,12 @@ func TestZendeskTicketsComeBack(t *testing.T) {
 	if got, want := l.stands("c1"), "open, pending, sam@example.com, "+url; got != want {
 		t.Errorf("it is %q, want %q", got, want)
 	}
+	copied := there.Add("tickets", map[string]string{"external_id": "c1", "subject": "A copy", "status": "solved"}) // external ids are not unique
+	l.must(l.desk.Pull(ctx))
+	if got := l.stands("c1"); !strings.HasPrefix(got, "open, pending, sam@example.com, "+url) {
+		t.Errorf("with a copy it is %q", got)
+	}
+	there.Delete("tickets", copied)
 	there.Edit("tickets", first["id"], map[string]string{"status": "closed"})
 	l.must(l.desk.PullTicket(ctx, first["id"]))
 	if got, want := l.stands("c1"), "closed, closed, sam@example.com, "+url; got != want {
