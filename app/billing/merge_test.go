@@ -20,18 +20,21 @@ import (
 func (f *file) merge(from, into int64) (m db.Merge) {
 	f.tb.Helper()
 	f.check(f.DB.Tx(f.tb.Context(), func(q *db.Queries) error {
-		id, err := f.Merge(f.tb.Context(), q, from, into, "ada@example.com", "the same person")
+		done, err := f.Merge(f.tb.Context(), q, from, into, "ada@example.com", "the same person")
 		if err != nil {
 			return err
 		}
-		m, err = q.MergeByID(f.tb.Context(), id)
+		m, err = q.MergeByID(f.tb.Context(), done.ID)
 		return err
 	}))
 	return m
 }
 
 func (f *file) unmerge(m db.Merge) error {
-	return f.DB.Tx(f.tb.Context(), func(q *db.Queries) error { return f.Unmerge(f.tb.Context(), q, m.ID, "ada@example.com") })
+	return f.DB.Tx(f.tb.Context(), func(q *db.Queries) error {
+		_, err := f.Unmerge(f.tb.Context(), q, m.ID, "ada@example.com")
+		return err
+	})
 }
 
 // owned is who has which rows, contacts and records; not what was only noted about it.

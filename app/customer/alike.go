@@ -80,6 +80,21 @@ func (f Facts) Live() []db.Subscription {
 	})
 }
 
+// Summary says in one line how a customer stands, by ids and without names, as the audit keeps it.
+func (f Facts) Summary() string {
+	parts := []string{fmt.Sprintf("customer %d: access %s", f.Record.ID, f.Record.Access)}
+	if f.Record.Plan != "" {
+		parts[0] += ", plan " + f.Record.Plan
+	}
+	for _, l := range f.Links {
+		parts = append(parts, l.System+" "+l.RemoteID)
+	}
+	for _, s := range f.Subscriptions {
+		parts = append(parts, s.ID+" "+s.Status)
+	}
+	return strings.Join(parts, "; ")
+}
+
 // Together are the facts as they will be when customer b is joined into a.
 func Together(a, b Facts) Facts {
 	if rank[b.Record.Access] > rank[a.Record.Access] {

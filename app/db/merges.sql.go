@@ -63,11 +63,11 @@ func (q *Queries) EndMerge(ctx context.Context, by string, now Time, iD int64) (
 }
 
 const findingsOfPair = `-- name: FindingsOfPair :many
-SELECT id, run_id, kind, subject, customer_id, expected, actual, systems, cause, evidence, evidence_at, evidence_job, repair, job_kind, job_key, job_args, "before", state, seen, first_at, last_at, fixed_at, fixed_by, dismissed_at, dismissed_by, dismissed_why, link_hash, link_until_at FROM findings WHERE kind = 'duplicate_customers' AND state = 'open'
+SELECT id, run_id, kind, subject, customer_id, expected, actual, systems, cause, evidence, evidence_at, evidence_job, repair, job_kind, job_key, job_args, "before", state, seen, first_at, last_at, fixed_at, fixed_by, dismissed_at, dismissed_by, dismissed_why, link_hash, link_until_at FROM findings WHERE kind = 'duplicate_customers' AND state IN ('open', 'dismissed')
   AND (subject LIKE CAST(?1 AS TEXT) || '+%' OR subject LIKE '%+' || CAST(?1 AS TEXT)) ORDER BY id LIMIT 20
 `
 
-// Open findings that say a customer is the same as another, whichever of the two has the lower number.
+// Findings that say a customer is the same as another, whichever of the two has the lower number; also dismissed ones.
 func (q *Queries) FindingsOfPair(ctx context.Context, id string) ([]Finding, error) {
 	rows, err := q.db.QueryContext(ctx, findingsOfPair, id)
 	if err != nil {

@@ -76,6 +76,7 @@ func (s *Server) adminRoutes() []Route {
 		s.roleRoutes(),
 		s.findingRoutes(),
 		s.stripeRoutes(),
+		s.mergeRoutes(),
 		s.connectorRoutes(),
 	)
 }

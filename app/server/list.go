@@ -7,7 +7,9 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 
+	"bursar/app/customer"
 	"bursar/app/db"
 	"bursar/app/mail"
 )
@@ -21,18 +23,44 @@ const (
 // pager are the links below a list.
 type pager struct{ Newer, Older string }
 
-// pagerOf makes the links of a page. The next one begins at the cursor next, which is "" on the last.
+// trailSize is how many pages back one can go step by step; from further on, the first step is to the newest.
+const trailSize = 50
+
+// pagerOf makes the links of a page. The next one begins at the cursor next, which is "" on the last. The cursors of
+// the pages before come along as a trail, so that the way back is the same whatever was added since.
 func pagerOf(r *http.Request, next string) pager {
 	query := r.URL.Query()
-	var p pager
-	if query.Has("before") {
+	to := func(cursor string, trail []string) string {
 		query.Del("before")
-		p.Newer = r.URL.Path + "?" + query.Encode()
+		query.Del("trail")
+		if cursor != "" {
+			query.Set("before", cursor)
+		}
+		if len(trail) > 0 {
+			query.Set("trail", strings.Join(trail[max(len(trail)-trailSize, 0):], "-"))
+		}
+		if len(query) == 0 {
+			return r.URL.Path
+		}
+		return r.URL.Path + "?" + query.Encode()
 	}
-	if next != "" {
-		query.Set("before", next)
-		p.Older = r.URL.Path + "?" + query.Encode()
+	here := query.Get("before")
+	trail := strings.FieldsFunc(query.Get("trail"), func(c rune) bool { return c == '-' })
+	var p pager
+	if here != "" && len(trail) > 0 {
+		p.Newer = to(trail[len(trail)-1], trail[:len(trail)-1])
+	} else if here != "" {
+		p.Newer = to("", nil)
 	}
+	if next == "" {
+		return p
+	}
+	if here != "" {
+		trail = append(trail, here)
+	} else {
+		trail = nil
+	}
+	p.Older = to(next, trail)
 	return p
 }
 
@@ -94,12 +122,19 @@ func found(err error, what string) error {
 // link is text that leads somewhere; without a Path it is only text.
 type link struct{ Text, Path string }
 
-// customerLink is a customer by name. One that was joined with another is only a number.
+// customerLink is a customer by name. One that was joined with another is a number that leads there.
 func customerLink(ctx context.Context, q *db.Queries, id int64) (link, error) {
-	c, err := q.CustomerByID(ctx, id)
+	lasting, err := customer.Lasting(ctx, q, id)
 	if errors.Is(err, db.ErrNoRows) {
 		return link{Text: fmt.Sprintf("Customer %d", id)}, nil
 	}
+	if err == nil && lasting != id {
+		return link{fmt.Sprintf("Customer %d", id), customerPath(id)}, nil
+	}
+	if err != nil {
+		return link{}, fmt.Errorf("read customer %d: %w", id, err)
+	}
+	c, err := q.CustomerByID(ctx, id)
 	if err != nil {
 		return link{}, fmt.Errorf("read customer %d: %w", id, err)
 	}
@@ -108,7 +143,7 @@ func customerLink(ctx context.Context, q *db.Queries, id int64) (link, error) {
 
 // nameLink is a customer that was read already.
 func nameLink(name, email string, id int64) link {
-	l := link{Text: mail.Line(name, maxName), Path: fmt.Sprintf("/admin/customers/%d", id)}
+	l := link{Text: mail.Line(name, maxName), Path: customerPath(id)}
 	if l.Text == "" {
 		l.Text = mail.Line(email, maxName)
 	}
@@ -117,6 +152,8 @@ func nameLink(name, email string, id int64) link {
 	}
 	return l
 }
+
+func customerPath(id int64) string { return fmt.Sprintf("/admin/customers/%d", id) }
 
 // stripeLink is the customer that a Stripe customer belongs to, or its id if that is not known yet.
 func stripeLink(ctx context.Context, q *db.Queries, stripeID string) (link, error) {

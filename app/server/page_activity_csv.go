@@ -15,6 +15,7 @@ import (
 func exportPath(path string, r *http.Request) string {
 	query := r.URL.Query()
 	query.Del("before")
+	query.Del("trail")
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}

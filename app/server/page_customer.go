@@ -42,9 +42,10 @@ type customerPageData struct {
 	Dashboard string // of Stripe, for links
 	CanSync   bool
 	Money     moneyPart
+	Joins     joinsPart
 	Entries   []entry // what happened, newest first
-	Older     string
-	Earlier   bool // the entries are not the newest
+	pager             // of them
+	Earlier   bool    // they are not the newest
 }
 
 // systemsRow is one thing that the systems say.
@@ -77,6 +78,11 @@ func (s *Server) customerPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, q := r.Context(), s.DB.Read()
 	facts, err := customer.Load(ctx, q, id)
+	if errors.Is(err, db.ErrNoRows) {
+		if other, joined := customer.Lasting(ctx, q, id); joined == nil && other != id {
+			return s.seeOther(w, r, customerPath(other), notice{Text: fmt.Sprintf("Customer %d was joined with this one.", id)})
+		}
+	}
 	if err != nil {
 		return found(err, noCustomer)
 	}
@@ -88,7 +94,7 @@ func (s *Server) customerPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("customer %d: %w", id, err)
 	}
-	if err := p.readEntries(ctx, q, cursorOf(r)); err != nil {
+	if err := p.readEntries(ctx, q, r); err != nil {
 		return fmt.Errorf("what happened to customer %d: %w", id, err)
 	}
 	if err := p.compare(ctx, q, standing); err != nil {
@@ -99,6 +105,9 @@ func (s *Server) customerPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	if p.Money, err = s.readMoney(ctx, q, facts, p.User); err != nil {
 		return fmt.Errorf("customer %d: %w", id, err)
+	}
+	if p.Joins, err = readJoins(ctx, q, facts, p.User.Role); err != nil {
+		return err
 	}
 	p.Source = s.sourceOf(p.Record)
 	p.CRMName, p.DeskName = s.vendorNames()

@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"net/http"
 	"slices"
 	"strconv"
 	"time"
@@ -26,9 +28,14 @@ type entry struct {
 
 // readEntries merges the events, the jobs and the changes of the record before a time in unix
 // milliseconds, newest first.
-func (p *customerPageData) readEntries(ctx context.Context, q *db.Queries, before int64) error {
+func (p *customerPageData) readEntries(ctx context.Context, q *db.Queries, r *http.Request) error {
+	before := cursorOf(r)
 	p.Earlier = before != math.MaxInt64
 	until := db.At(time.UnixMilli(min(before, farFuture)))
+	installed, err := installedAt(ctx, q)
+	if err != nil {
+		return err
+	}
 	var entries []entry
 	for _, c := range p.Facts.Stripe {
 		events, err := q.EventsOfStripeCustomerBefore(ctx, c.ID, until, listSize+1)
@@ -36,7 +43,7 @@ func (p *customerPageData) readEntries(ctx context.Context, q *db.Queries, befor
 			return err
 		}
 		for _, e := range events {
-			entries = append(entries, eventEntry(e))
+			entries = append(entries, eventEntry(e, installed))
 		}
 	}
 	lines, err := q.TimelineBefore(ctx, p.Record.ID, until, listSize+1)
@@ -55,10 +62,9 @@ func (p *customerPageData) readEntries(ctx context.Context, q *db.Queries, befor
 		entries = append(entries, jobEntry(j))
 	}
 	slices.SortStableFunc(entries, func(a, b entry) int { return b.At.Compare(a.At) })
-	p.Entries, p.Older = cutEntries(entries)
-	if p.Older != "" {
-		p.Older = p.Path + "?before=" + p.Older + "#happened"
-	}
+	var next string
+	p.Entries, next = cutEntries(entries)
+	p.pager = pagerOf(r, next)
 	if p.Earlier {
 		return nil
 	}
@@ -120,14 +126,27 @@ func readWork(ctx context.Context, q *db.Queries, keys string) (w automation.Wor
 	return w, err
 }
 
-func eventEntry(e db.EventsOfStripeCustomerBeforeRow) entry {
+// installedAt is when this Bursar was set up: what is older did not wait for it. The zero time if it is not known.
+func installedAt(ctx context.Context, q *db.Queries) (time.Time, error) {
+	text, err := q.Meta(ctx, "installed_at")
+	if errors.Is(err, db.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	ms, parseErr := strconv.ParseInt(text, 10, 64)
+	if err := errors.Join(err, parseErr); err != nil {
+		return time.Time{}, fmt.Errorf("read when this Bursar was set up: %w", err)
+	}
+	return time.UnixMilli(ms), nil
+}
+
+func eventEntry(e db.EventsOfStripeCustomerBeforeRow, installed time.Time) entry {
 	line := entry{At: e.CreatedAt.Time, Text: "Stripe: " + mail.Line(e.Type, maxName), Path: "/admin/events/" + e.ID}
 	switch late := delay(e.CreatedAt, e.ReceivedAt); {
 	case e.Ignored != "":
 		line.Tone, line.Note = "warn", "ignored: "+mail.Line(e.Ignored, lineLength)
 	case e.Source != "webhook":
 		line.Note = "came by " + e.Source
-	case late > time.Minute:
+	case late > time.Minute && e.CreatedAt.After(installed):
 		line.Tone, line.Note = "warn", "arrived "+spell(late)+" later"
 	}
 	return line

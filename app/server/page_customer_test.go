@@ -52,8 +52,6 @@ func TestThePageOfACustomer(t *testing.T) {
 	}
 }
 
-func customerPath(id int64) string { return fmt.Sprintf("/admin/customers/%d", id) }
-
 func TestWhyTheSystemsDiffer(t *testing.T) {
 	t.Parallel()
 	const writing = `INSERT INTO jobs (kind, key, args, state, attempt, max_attempts, errors, created_at, scheduled_at, attempted_at, finalized_at) VALUES ('sync_contact', '1', '{}', `

@@ -35,6 +35,7 @@ type findingPageData struct {
 	Kind    reconcile.Kind
 	Who     link
 	Others  []link // customers it is about besides
+	Merge   string // where the two are compared, "" if that is not for who is signed in
 	Cells   []saidCell
 	Cause   string
 	Repairs []db.Repair
@@ -120,6 +121,9 @@ func (s *Server) showFinding(w http.ResponseWriter, r *http.Request, f db.Findin
 		}
 		if err == nil {
 			d.Others = append(d.Others, nameLink(c.Name, c.Email, c.ID))
+		}
+		if err == nil && d.Who.Path != "" && d.User.Role.May(auth.MergeCustomers) {
+			d.Merge = fmt.Sprintf("%s/merge?with=%d", d.Who.Path, other)
 		}
 	}
 	var err error

@@ -77,23 +77,19 @@ func (s *Server) table() []Route {
 // newMux makes the mux of a table. It refuses a route that does not say who may ask.
 func (s *Server) newMux(routes []Route) (*http.ServeMux, error) {
 	mux := http.NewServeMux()
-	methods := map[string][]string{} // by path
+	known := map[string]Route{} // by pattern
 	for _, route := range routes {
+		pattern := route.Method + " " + route.Path
 		switch {
 		case route.Method == "" || route.Path == "" || route.Handler == nil:
-			return nil, fmt.Errorf("%s %s has no method, path or handler", route.Method, route.Path)
+			return nil, fmt.Errorf("%s has no method, path or handler", pattern)
 		case !route.Access.known():
-			return nil, fmt.Errorf("%s %s does not say who may ask for it", route.Method, route.Path)
-		case slices.Contains(methods[route.Path], route.Method):
-			return nil, fmt.Errorf("%s %s is there twice", route.Method, route.Path)
+			return nil, fmt.Errorf("%s does not say who may ask for it", pattern)
+		case known[pattern].Handler != nil:
+			return nil, fmt.Errorf("%s is there twice", pattern)
 		}
-		if methods[route.Path] == nil {
-			mux.Handle(route.Path, s.step(func(w *response, _ *http.Request) error {
-				return s.refuseMethod(w, route.Access, methods[route.Path])
-			}))
-		}
-		methods[route.Path] = append(methods[route.Path], route.Method)
-		mux.Handle(route.Method+" "+route.Path, s.step(func(w *response, r *http.Request) error {
+		known[pattern] = route
+		mux.Handle(pattern, s.step(func(w *response, r *http.Request) error {
 			r, err := s.allow(w, r, route.Access)
 			if err != nil {
 				return err
@@ -101,10 +97,35 @@ func (s *Server) newMux(routes []Route) (*http.ServeMux, error) {
 			return route.Handler(w, r)
 		}))
 	}
-	mux.Handle("/", s.step(func(*response, *http.Request) error {
-		return &HTTPError{Code: http.StatusNotFound, Msg: "there is nothing here"}
-	}))
+	mux.Handle("/", s.step(func(w *response, r *http.Request) error { return s.refuse(w, r, mux, known) }))
 	return mux, nil
+}
+
+// refuse says that there is nothing, or nothing for this method. The mux itself would say the latter in a text of its
+// own; a pattern without a method for each path would not go with a path like /new beside /{id}.
+func (s *Server) refuse(w *response, r *http.Request, mux *http.ServeMux, known map[string]Route) error {
+	var methods []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		_, pattern := mux.Handler(other)
+		if route, ok := known[pattern]; ok {
+			methods = append(methods, method)
+			r.Pattern = route.Path
+			if route.Access == Signed {
+				s.metrics.webhooks.WithLabelValues(badMethod).Inc()
+			}
+		}
+	}
+	if len(methods) == 0 {
+		return &HTTPError{Code: http.StatusNotFound, Msg: "there is nothing here"}
+	}
+	allow := strings.Join(methods, ", ")
+	if slices.Contains(methods, http.MethodGet) {
+		allow += ", HEAD"
+	}
+	w.Header().Set("Allow", allow)
+	return &HTTPError{Code: http.StatusMethodNotAllowed, Msg: "use " + allow}
 }
 
 // step is a handler within serve, which deals with its error.
@@ -114,18 +135,6 @@ func (s *Server) step(fn func(*response, *http.Request) error) http.Handler {
 			res.err = fn(res, r)
 		}
 	})
-}
-
-func (s *Server) refuseMethod(w http.ResponseWriter, a Access, methods []string) error {
-	if a == Signed {
-		s.metrics.webhooks.WithLabelValues(badMethod).Inc()
-	}
-	allow := strings.Join(methods, ", ")
-	if slices.Contains(methods, "GET") {
-		allow += ", HEAD"
-	}
-	w.Header().Set("Allow", allow)
-	return &HTTPError{Code: http.StatusMethodNotAllowed, Msg: "use " + allow}
 }
 
 // allow lets a caller on to a route with this access, with who it is in the request, or says why not.

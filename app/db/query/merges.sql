@@ -144,8 +144,8 @@ UNION ALL SELECT d.id FROM disputes d WHERE d.customer_id = @id
 UNION ALL SELECT o.id FROM checkouts o WHERE o.customer_id = @id;
 
 -- name: FindingsOfPair :many
--- Open findings that say a customer is the same as another, whichever of the two has the lower number.
-SELECT * FROM findings WHERE kind = 'duplicate_customers' AND state = 'open'
+-- Findings that say a customer is the same as another, whichever of the two has the lower number; also dismissed ones.
+SELECT * FROM findings WHERE kind = 'duplicate_customers' AND state IN ('open', 'dismissed')
   AND (subject LIKE CAST(@id AS TEXT) || '+%' OR subject LIKE '%+' || CAST(@id AS TEXT)) ORDER BY id LIMIT 20;
 
 -- name: ContactsElsewhere :many
