@@ -251,7 +251,7 @@ func TestZendeskTicketsComeBack(t *testing.T) {
 		t.Errorf("it is %q, want %q", got, want)
 	}
 	copied := there.Add("tickets", map[string]string{"external_id": "c1", "subject": "A copy", "status": "solved"}) // external ids are not unique
-	l.must(l.desk.Pull(ctx))
+	l.must(l.desk.PullTicket(ctx, copied))
 	if got := l.stands("c1"); !strings.HasPrefix(got, "open, pending, sam@example.com, "+url) {
 		t.Errorf("with a copy it is %q", got)
 	}
