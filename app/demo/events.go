@@ -79,11 +79,14 @@ func (s *Stripe) SetThin(is bool) {
 }
 
 // Events returns the webhook bodies of all events so far, the oldest first.
-func (s *Stripe) Events() [][]byte {
+func (s *Stripe) Events() [][]byte { return s.EventsFrom(0) }
+
+// EventsFrom returns the webhook bodies of all events but the first n.
+func (s *Stripe) EventsFrom(n int) [][]byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([][]byte, 0, len(s.events.all))
-	for _, e := range s.events.all {
+	out := make([][]byte, 0, len(s.events.all)-n)
+	for _, e := range s.events.all[n:] {
 		out = append(out, e.payload(""))
 	}
 	return out

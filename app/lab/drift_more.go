@@ -145,7 +145,7 @@ func refusedContact(ctx context.Context, c *Company, _ Victim) (string, error) {
 		err = c.Worker.WorkOff(ctx)
 	}
 	if err == nil { // its next attempt comes later than this measurement
-		_, err = c.change(ctx, "UPDATE jobs SET scheduled_at = ? WHERE kind = 'sync_contact' AND state = 'retryable'", time.Now().Add(time.Hour).UnixMilli())
+		_, err = c.change(ctx, "UPDATE jobs SET scheduled_at = ? WHERE kind = 'sync_contact' AND state = 'retryable'", time.Now().Add(6*soon).UnixMilli())
 	}
 	if _, dropErr := c.change(ctx, "DROP TRIGGER lab_refuses"); err != nil || dropErr != nil {
 		return "", fmt.Errorf("%w %w", err, dropErr)

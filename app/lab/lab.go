@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
@@ -213,36 +214,34 @@ const senders = 32
 
 // receive takes in the events that have not been, each changed by a function if there is one.
 func (c *Company) receive(ctx context.Context, change func([]byte) []byte) error {
-	bodies := c.Stripe.Events()[c.received:]
+	bodies := c.Stripe.EventsFrom(c.received)
 	c.received += len(bodies)
-	var (
-		wg    sync.WaitGroup
-		mu    sync.Mutex
-		wrong error
-		next  = make(chan []byte)
-	)
-	for range senders {
-		wg.Go(func() {
-			for body := range next {
-				e, err := stripe.DecodeEvent(body)
-				if err == nil {
-					_, err = c.Billing.Receive(ctx, e, billing.Webhook)
-				}
-				mu.Lock()
-				wrong = errors.Join(wrong, err)
-				mu.Unlock()
-			}
-		})
-	}
+	var lanes [senders][]stripe.Event // those of one customer come in their order
 	for _, body := range bodies {
 		if change != nil {
 			body = change(body)
 		}
-		next <- body
+		e, err := stripe.DecodeEvent(body)
+		if err != nil {
+			return err
+		}
+		lane := crc32.ChecksumIEEE([]byte(e.Customer)) % senders
+		lanes[lane] = append(lanes[lane], e)
 	}
-	close(next)
+	var wg sync.WaitGroup
+	var wrong [senders]error
+	for i, events := range lanes {
+		wg.Go(func() {
+			for _, e := range events {
+				if _, err := c.Billing.Receive(ctx, e, billing.Webhook); err != nil {
+					wrong[i] = err
+					return
+				}
+			}
+		})
+	}
 	wg.Wait()
-	return wrong
+	return errors.Join(wrong[:]...)
 }
 
 // unheard does something whose webhooks never arrive.
@@ -253,23 +252,31 @@ func (c *Company) unheard(do func() error) error {
 		return do()
 	}
 	err := do()
-	c.received = len(c.Stripe.Events())
+	c.received += len(c.Stripe.EventsFrom(c.received))
 	return err
 }
 
-// WorkOff does what is queued, also what is due later: nobody waits in a laboratory.
+const (
+	soon   = 10 * time.Minute // what is due by then is done at once: nobody waits in a laboratory
+	rounds = 20               // of jobs that lead to jobs
+)
+
+// WorkOff does what is queued, also what is due soon or failed and is due again soon. How fast the machine is makes
+// no difference: a job that must stay undone is due later.
 func (c *Company) WorkOff(ctx context.Context) error {
-	for range 20 {
+	for range rounds {
 		if err := c.Worker.WorkOff(ctx); err != nil {
 			return err
 		}
-		n, err := c.change(ctx, `UPDATE jobs SET scheduled_at = ? WHERE state = 'available' AND kind IN ('sync_customer', 'repair_finding', 'sync_contact', 'sync_ticket', 'send_report')`,
-			time.Now().UnixMilli())
+		now := time.Now()
+		n, err := c.change(ctx, `UPDATE jobs SET scheduled_at = ? WHERE state IN ('available', 'retryable') AND scheduled_at < ?
+				AND kind IN ('sync_customer', 'find_customer', 'repair_finding', 'sync_contact', 'sync_ticket', 'send_report')`,
+			now.UnixMilli(), now.Add(soon).UnixMilli())
 		if err != nil || n == 0 {
 			return err
 		}
 	}
-	return nil
+	return fmt.Errorf("the jobs lead to new ones even after %d rounds", rounds)
 }
 
 // edit changes the file by hand.

@@ -53,6 +53,9 @@ func (c *Company) Measure(ctx context.Context, drifts []Drift) (s Score, err err
 		wanted = append(wanted, e...)
 	}
 	s.Put = len(wanted)
+	if err := c.Worker.WorkOff(ctx); err != nil { // nothing is under way when the reconciler looks
+		return s, err
+	}
 	began := time.Now()
 	before, err := c.access(ctx)
 	if err != nil {
