@@ -378,3 +378,26 @@ func record(text *strings.Builder, title string, l *inIntercom) {
 		text.WriteString(line + "\n")
 	}
 }
+
+// TestIntercomTaskObserved goes live after a task was only observed: the job that writes it is queued.
+func TestIntercomTaskObserved(t *testing.T) {
+	t.Parallel()
+	l := newIntercom(t, AreaCRM, nil)
+	mode := func(mode string) {
+		l.must(l.d.Tx(t.Context(), func(q *db.Queries) error {
+			_, err := q.SetConnectorMode(t.Context(), mode, db.Now(), l.system)
+			return err
+		}))
+	}
+	mode(Observe)
+	l.must(l.save(ada()))
+	l.must(l.crm.AddTask(t.Context(), crm.Task{CustomerID: 1, Cause: "payment_failed:in_1", Title: "Call"}))
+	if n := len(l.there.Records("contacts")) + len(l.there.Records("notes")); n != 0 {
+		t.Fatalf("%d records were written", n)
+	}
+	mode(Live)
+	l.must(l.crm.catchUp(t.Context()))
+	if _, err := l.d.Read().JobByKindAndKey(t.Context(), crm.SyncTask{}.Kind(), "payment_failed:in_1"); err != nil {
+		t.Errorf("the task is not queued: %v", err)
+	}
+}
