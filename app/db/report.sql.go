@@ -39,7 +39,7 @@ func (q *Queries) ActivationsBetween(ctx context.Context, since Time, until Time
 }
 
 const byHandBetween = `-- name: ByHandBetween :one
-SELECT CAST(COUNT(DISTINCT action || ' ' || target || ' ' || created_at / 86400000) AS INTEGER) FROM audit
+SELECT CAST(COUNT(DISTINCT action || ' ' || target || ' ' || (created_at / 86400000)) AS INTEGER) FROM audit
 WHERE created_at >= ?1 AND created_at < ?2 AND outcome IN ('asked', 'done')
   AND (role IN ('owner', 'finance', 'support') OR actor LIKE '% on the command line')
   AND substr(action, 1, instr(action, '.')) IN ('customers.', 'findings.', 'money.', 'tickets.', 'jobs.', 'events.')
@@ -113,7 +113,8 @@ func (q *Queries) DisputeSums(ctx context.Context, since Time, until Time) ([]Di
 
 const eventCounts = `-- name: EventCounts :one
 SELECT CAST(COUNT(*) AS INTEGER) AS total,
-  CAST(COUNT(CASE WHEN source = 'webhook' AND received_at - created_at > 300000 THEN 1 END) AS INTEGER) AS late,
+  CAST(COUNT(CASE WHEN source = 'webhook' AND received_at - created_at > 300000
+    AND created_at >= COALESCE((SELECT CAST(m.value AS INTEGER) FROM meta m WHERE m.name = 'installed_at'), 0) THEN 1 END) AS INTEGER) AS late,
   CAST(COUNT(CASE WHEN source = 'sweep' THEN 1 END) AS INTEGER) AS swept,
   CAST(COUNT(CASE WHEN ignored <> '' THEN 1 END) AS INTEGER) AS ignored_total
 FROM events WHERE received_at >= ?1 AND received_at < ?2
@@ -126,7 +127,7 @@ type EventCountsRow struct {
 	IgnoredTotal int64
 }
 
-// late: by webhook, and more than five minutes after it happened.
+// late: by webhook, and more than five minutes after it happened. What happened before Bursar was installed is not.
 func (q *Queries) EventCounts(ctx context.Context, since Time, until Time) (EventCountsRow, error) {
 	row := q.db.QueryRowContext(ctx, eventCounts, since, until)
 	var i EventCountsRow

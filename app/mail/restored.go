@@ -1,8 +1,10 @@
 package mail
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"bursar/app/db"
@@ -44,6 +46,7 @@ func (s *Sender) restore(ctx context.Context, m db.Mail) error {
 		if err != nil || len(rows) == 0 {
 			return err
 		}
+		slices.SortFunc(rows, func(a, b db.SupersedeMailsRow) int { return cmp.Compare(a.ID, b.ID) })
 		message, err := s.restored(m, rows)
 		if err != nil {
 			return err

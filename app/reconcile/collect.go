@@ -34,7 +34,7 @@ func (r *Reconciler) Collect(ctx context.Context, run db.Run) (Report, error) {
 	return report, errors.Join(
 		r.collectFindings(ctx, q, run, &report),
 		r.collectSweeps(ctx, q, since, time.Now(), &report),
-		collectMoney(ctx, q, db.At(since), run.StartedAt, &report),
+		r.collectMoney(ctx, q, db.At(since), run.StartedAt, &report),
 		r.collectWeek(ctx, q, run, &report),
 		collectWatch(ctx, q, run, &report),
 		collectHouse(ctx, q, run, &report),
@@ -90,7 +90,7 @@ func (r *Reconciler) collectFindings(ctx context.Context, q *db.Queries, run db.
 	return err
 }
 
-func collectMoney(ctx context.Context, q *db.Queries, since, until db.Time, report *Report) error {
+func (r *Reconciler) collectMoney(ctx context.Context, q *db.Queries, since, until db.Time, report *Report) error {
 	failed, err := q.FailedInvoices(ctx)
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func collectMoney(ctx context.Context, q *db.Queries, since, until db.Time, repo
 	for _, i := range failed {
 		report.Unpaid.add(1, i.AmountDue, i.Currency)
 		report.FailedPayments = append(report.FailedPayments, Payment{who(i.CustomerName, i.CustomerEmail),
-			customer.FormatAmount(i.AmountDue, i.Currency), fmt.Sprintf("invoice %s, attempt %d", i.ID, i.Attempts), i.CustomerID})
+			customer.FormatAmount(i.AmountDue, i.Currency), r.failedText(i), i.CustomerID})
 	}
 	recovered, err := q.RecoveredInvoices(ctx, since, until)
 	if err != nil {
@@ -106,23 +106,39 @@ func collectMoney(ctx context.Context, q *db.Queries, since, until db.Time, repo
 	}
 	for _, i := range recovered {
 		report.Recovered = append(report.Recovered, Payment{who(i.CustomerName, i.CustomerEmail),
-			customer.FormatAmount(i.AmountPaid, i.Currency), fmt.Sprintf("invoice %s, attempt %d", i.ID, i.Attempts), i.CustomerID})
+			customer.FormatAmount(i.AmountPaid, i.Currency), fmt.Sprintf("paid at attempt %d, invoice %s", i.Attempts, i.ID), i.CustomerID})
 	}
 	refunds, err := q.RefundsBetween(ctx, since, until)
 	if err != nil {
 		return err
 	}
-	for _, r := range refunds {
-		report.Refunded = append(report.Refunded, Payment{who(r.CustomerName, r.CustomerEmail),
-			customer.FormatAmount(r.Amount, r.Currency), r.Status, r.CustomerID})
+	for _, f := range refunds {
+		report.Refunded = append(report.Refunded, Payment{who(f.CustomerName, f.CustomerEmail),
+			customer.FormatAmount(f.Amount, f.Currency), f.Status, f.CustomerID})
 	}
 	disputes, err := q.OpenDisputes(ctx)
 	for _, d := range disputes {
 		report.OpenDisputes.add(1, d.Amount, d.Currency)
+		text := "reason: " + d.Reason
+		if !d.EvidenceDueAt.IsZero() {
+			text += "; evidence is due by " + d.EvidenceDueAt.In(r.Location).Format("Mon 2 Jan 15:04")
+		}
 		report.Disputed = append(report.Disputed, Payment{who(d.CustomerName, d.CustomerEmail),
-			customer.FormatAmount(d.Amount, d.Currency), "reason: " + d.Reason, d.CustomerID})
+			customer.FormatAmount(d.Amount, d.Currency), text, d.CustomerID})
 	}
 	return err
+}
+
+// failedText says why a payment failed, and what Stripe does next.
+func (r *Reconciler) failedText(i db.FailedInvoicesRow) string {
+	text := fmt.Sprintf("attempt %d failed", i.Attempts)
+	if i.Error != "" {
+		text += ": " + strings.TrimSuffix(mail.Line(i.Error, maxText), ".")
+	}
+	if i.NextAttemptAt.IsZero() { // there is none, or it is not known
+		return text
+	}
+	return text + "; Stripe tries again on " + i.NextAttemptAt.In(r.Location).Format("Mon 2 Jan")
 }
 
 // collectAudit tells of the last nightly check. The number of entries and the last hash, kept in somebody's

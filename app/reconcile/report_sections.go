@@ -9,7 +9,7 @@ import (
 
 // What one mail can hold: Gmail cuts a message at 102 kB.
 const (
-	maxRows   = 10
+	maxRows   = 9
 	maxTitle  = 80
 	maxAmount = 24
 	maxText   = 200
@@ -43,7 +43,7 @@ type Row struct {
 func (r Report) Sections() []Section {
 	all := []Section{
 		section("Needs you", "attention", r.NeedsYou, r.findingRow),
-		section("Work that gave up", "attention", r.DeadJobs, deadJobRow),
+		section("Work that gave up", "attention", r.DeadJobs, r.deadJobRow),
 		section("Payments that failed", "attention", r.FailedPayments, r.paymentRow),
 		section("Disputes", "attention", r.Disputed, r.paymentRow),
 		section("Fixed", "good", r.Fixed, r.findingRow),
@@ -97,9 +97,9 @@ func (r Report) paymentRow(p Payment) Row {
 		Link: r.customerURL(p.CustomerID)}
 }
 
-func deadJobRow(j DeadJob) Row {
+func (r Report) deadJobRow(j DeadJob) Row {
 	return Row{Title: mail.Line(j.Kind+" "+j.Key, maxTitle), Text: mail.Line(j.Error, maxText),
-		Command: fmt.Sprintf("bursar jobs retry %d", j.ID)}
+		Link: fmt.Sprintf("%s/jobs/%d", r.AdminURL, j.ID), Command: fmt.Sprintf("bursar jobs retry %d", j.ID)}
 }
 
 // who is a name to click on, so it is never empty.

@@ -33,34 +33,57 @@ func (r Report) Tables() []Table {
 func (r Report) moneyTable() Table {
 	t := Table{Title: "Money and customers"}
 	if !r.Since.IsZero() {
-		t.Title += ", since " + r.Since.Format("Mon 2 Jan 15:04 MST")
+		t.Title += ", since " + r.Since.Format("Mon 2 Jan 15:04")
 	}
-	always := map[string]bool{"New": true, "Left": true, "Paid": true}
+	f := r.Figures
+	if f.New.N+f.Left.N == 0 {
+		t.Lines = append(t.Lines, Line{"Customers", []string{"nobody new, nobody left"}})
+	} else {
+		t.Lines = append(t.Lines, Line{"New", []string{newText(f)}}, Line{"Left", []string{leftText(f)}})
+	}
+	t.Lines = append(t.Lines, Line{"Paid", []string{paidText(f)}})
 	for _, line := range []struct {
-		label string
-		sum   Sum
-		unit  string
+		label, text string
+		sum         Sum
 	}{
-		{"New", r.Figures.New, " a month"}, {"Left", r.Figures.Left, " a month"}, {"Paid", r.Figures.Paid, ""},
-		{"Failed", r.Unpaid, " unpaid still"}, {"Recovered", r.Figures.Recovered, ""}, {"Refunded", r.Figures.Refunded, ""}, {"Disputed", r.OpenDisputes, " open"},
+		{"Failed", inEach(r.Unpaid, "payment", "payments") + ", unpaid still", r.Unpaid},
+		{"Recovered", inEach(f.Recovered, "payment", "payments"), f.Recovered},
+		{"Refunded", inEach(f.Refunded, "refund", "refunds"), f.Refunded},
+		{"Disputed", inEach(r.OpenDisputes, "dispute", "disputes") + ", open", r.OpenDisputes},
 	} {
-		if line.sum.N > 0 || always[line.label] {
-			t.Lines = append(t.Lines, Line{line.label, []string{sumText(line.sum, line.unit)}})
+		if line.sum.N > 0 {
+			t.Lines = append(t.Lines, Line{line.label, []string{line.text}})
 		}
 	}
 	return t
 }
 
-// sumText is how many, and how much.
-func sumText(s Sum, unit string) string {
-	switch money := s.Money(); {
-	case s.N == 0:
-		return "none"
-	case money == "":
-		return thousands(s.N)
-	default:
-		return thousands(s.N) + ", " + mail.Line(money, maxText) + unit
+func newText(f Figures) string  { return perMonthText(f.New, "paying") }
+func leftText(f Figures) string { return perMonthText(f.Left, "who paid") }
+func paidText(f Figures) string { return inEach(f.Paid, "payment", "payments") }
+
+// perMonthText is how many customers, and what they bring in a month.
+func perMonthText(s Sum, verb string) string {
+	if s.N == 0 {
+		return "nobody"
 	}
+	text := count(s.N, "customer", "customers")
+	if money := s.Money(); money != "" {
+		text += ", " + verb + " " + mail.Line(money, maxText) + " a month"
+	}
+	return text
+}
+
+// inEach is how much, and in how many pieces.
+func inEach(s Sum, one, many string) string {
+	if s.N == 0 {
+		return "nothing"
+	}
+	pieces := count(s.N, one, many)
+	if money := s.Money(); money != "" {
+		return mail.Line(money, maxText) + " in " + pieces
+	}
+	return pieces
 }
 
 func (r Report) weekTable() Table {
@@ -70,15 +93,13 @@ func (r Report) weekTable() Table {
 		label string
 		text  func(Figures) string
 	}{
-		{"New", func(f Figures) string { return sumText(f.New, " a month") }},
-		{"Left", func(f Figures) string { return sumText(f.Left, " a month") }},
-		{"Paid", func(f Figures) string { return sumText(f.Paid, "") }},
-		{"Failed", func(f Figures) string { return sumText(f.Failed, "") }},
-		{"Recovered", func(f Figures) string { return sumText(f.Recovered, "") }},
-		{"Refunded", func(f Figures) string { return sumText(f.Refunded, "") }},
-		{"Disputed", func(f Figures) string { return sumText(f.Disputed, "") }},
+		{"New", newText}, {"Left", leftText}, {"Paid", paidText},
+		{"Failed", func(f Figures) string { return inEach(f.Failed, "payment", "payments") }},
+		{"Recovered", func(f Figures) string { return inEach(f.Recovered, "payment", "payments") }},
+		{"Refunded", func(f Figures) string { return inEach(f.Refunded, "refund", "refunds") }},
+		{"Disputed", func(f Figures) string { return inEach(f.Disputed, "dispute", "disputes") }},
 		{"Paid to active", activeText},
-		{"Differences healed", func(f Figures) string { return thousands(f.Healed) }},
+		{"Differences healed", func(f Figures) string { return perDay(f.Healed) }},
 		{"By itself", func(f Figures) string { return perDay(f.Automatic()) }},
 		{"By hand", func(f Figures) string { return perDay(f.ByHand) }},
 		{"Time given back", r.givenBack},
@@ -135,7 +156,11 @@ func (r Report) houseTable() Table {
 	say := func(label, value string) { t.Lines = append(t.Lines, Line{label, []string{value}}) }
 	say("Paid to active", activeText(r.Figures))
 	if r.EverActivated {
-		say("Without a miss", count(r.DaysWithoutMiss, "day", "days")+" in which no purchase waited over two minutes for access")
+		text := "it is less than a day that a purchase waited for more than two minutes"
+		if r.DaysWithoutMiss > 0 {
+			text = count(r.DaysWithoutMiss, "day", "days") + ": every purchase gave access within two minutes"
+		}
+		say("Without a miss", text)
 	}
 	say("By itself", r.workText())
 	say("By hand", handText(r.Figures.ByHand))

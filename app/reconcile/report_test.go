@@ -97,6 +97,11 @@ func TestReportGolden(t *testing.T) {
 	hostile := busy()
 	fill(reflect.ValueOf(&hostile).Elem(), "Eve <script>alert(1)</script> {{.}} \u202egpj\r\n\r\nFixed (99)\n\x1b[31m"+strings.Repeat("long ", 2000))
 	hostile.Day, hostile.Timezone, hostile.AdminURL = quiet().Day, quiet().Timezone, quiet().AdminURL // our own settings
+	for _, list := range [][]reconcile.Finding{hostile.NeedsYou, hostile.Fixed} {
+		for i := range list {
+			list[i].DecideURL = quiet().AdminURL + "/findings/1" // ours as well
+		}
+	}
 	hostile.NeedsYou[0].Who = strings.Repeat("x", 10000)
 
 	templates := parseTemplates(t)
@@ -201,7 +206,7 @@ func TestAMailOfTheWorstDayIsNotCutByGmail(t *testing.T) {
 	if len(html) > 100_000 || len(text) > 100_000 {
 		t.Errorf("the HTML is %d bytes, the text %d", len(html), len(text))
 	}
-	if !strings.Contains(html, "and 1,014 more") || !strings.Contains(text, "… and 1,014 more: https://bursar.example.com/admin") {
+	if !strings.Contains(html, "and 1,015 more") || !strings.Contains(text, "… and 1,015 more: https://bursar.example.com/admin") {
 		t.Error("the mail does not say how much it leaves out")
 	}
 }

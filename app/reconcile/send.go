@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"bursar/app/db"
@@ -44,7 +45,7 @@ func (r *Reconciler) report(ctx context.Context, args SendReport) error {
 	if err != nil {
 		return fmt.Errorf("report of run %d: %w", args.Run, err)
 	}
-	data, err := json.Marshal(report) // without the links, which are for who gets the mail
+	data, err := report.data() // without the links, which are for who gets the mail
 	if err != nil {
 		return fmt.Errorf("report of run %d: %w", args.Run, err)
 	}
@@ -53,7 +54,7 @@ func (r *Reconciler) report(ctx context.Context, args SendReport) error {
 	if err != nil {
 		return fmt.Errorf("report of run %d: %w", args.Run, err)
 	}
-	m := mail.Message{Key: ReportKey(run), To: r.To, Subject: subject, Text: text, HTML: html, Data: string(data), News: true}
+	m := mail.Message{Key: ReportKey(run), To: r.To, Subject: subject, Text: text, HTML: html, Data: data, News: true}
 	return r.DB.Tx(ctx, func(q *db.Queries) error {
 		for id, token := range links {
 			hash := sha256.Sum256([]byte(token))
@@ -90,6 +91,15 @@ func ReportKey(run db.Run) string {
 		return "report:" + run.Day
 	}
 	return fmt.Sprintf("report:run:%d", run.ID)
+}
+
+// data is the report as JSON. Names stand in it as they are, so that a person can be taken out of it.
+func (r Report) data() (string, error) {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(r)
+	return strings.TrimSuffix(b.String(), "\n"), err
 }
 
 // ReadReport is the report of a run as it was mailed. Without one it is db.ErrNoRows.

@@ -87,8 +87,14 @@ func (p *todayPageData) readRun(ctx context.Context, q *db.Queries) (err error) 
 	if errors.Is(err, db.ErrNoRows) {
 		return nil // the repairs are still under way
 	}
+	if err != nil {
+		return err
+	}
 	p.Report = mail.Subject
-	return err
+	if report, err := reconcile.ReadReport(ctx, q, p.Run); err == nil {
+		p.Report = report.Verdict()
+	}
+	return nil
 }
 
 // judge says the whole page in a sentence, in the words of the report.

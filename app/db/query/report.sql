@@ -47,9 +47,10 @@ WHERE mode = 'subscription' AND status = 'complete' AND (activated_at = 0 OR act
   AND (activated_at <> 0 OR payment_status IN ('paid', 'no_payment_required')) AND completed_at >= @since AND completed_at < @until;
 
 -- name: EventCounts :one
--- late: by webhook, and more than five minutes after it happened.
+-- late: by webhook, and more than five minutes after it happened. What happened before Bursar was installed is not.
 SELECT CAST(COUNT(*) AS INTEGER) AS total,
-  CAST(COUNT(CASE WHEN source = 'webhook' AND received_at - created_at > 300000 THEN 1 END) AS INTEGER) AS late,
+  CAST(COUNT(CASE WHEN source = 'webhook' AND received_at - created_at > 300000
+    AND created_at >= COALESCE((SELECT CAST(m.value AS INTEGER) FROM meta m WHERE m.name = 'installed_at'), 0) THEN 1 END) AS INTEGER) AS late,
   CAST(COUNT(CASE WHEN source = 'sweep' THEN 1 END) AS INTEGER) AS swept,
   CAST(COUNT(CASE WHEN ignored <> '' THEN 1 END) AS INTEGER) AS ignored_total
 FROM events WHERE received_at >= @since AND received_at < @until;
@@ -81,7 +82,7 @@ WHERE fixed_by = 'bursar' AND fixed_at >= @since AND fixed_at < @until AND kind 
 -- name: ByHandBetween :one
 -- What people did about customers, tickets, money and jobs: one thing counts once in a day, however many rows
 -- tell of it. Looking, exporting and who may sign in are not work that Bursar could have done.
-SELECT CAST(COUNT(DISTINCT action || ' ' || target || ' ' || created_at / 86400000) AS INTEGER) FROM audit
+SELECT CAST(COUNT(DISTINCT action || ' ' || target || ' ' || (created_at / 86400000)) AS INTEGER) FROM audit
 WHERE created_at >= @since AND created_at < @until AND outcome IN ('asked', 'done')
   AND (role IN ('owner', 'finance', 'support') OR actor LIKE '% on the command line')
   AND substr(action, 1, instr(action, '.')) IN ('customers.', 'findings.', 'money.', 'tickets.', 'jobs.', 'events.')
