@@ -112,6 +112,11 @@ func (a *App) connect(ctx context.Context) error {
 			return err
 		}
 		desk.Handle(a.Worker)
+		for _, other := range a.Connectors {
+			if other.System == desk.Contacts {
+				other.Linked = desk.Linked
+			}
+		}
 		a.Desk, a.Connectors = desk, append(a.Connectors, k)
 	}
 	connect.HandleFollow(a.Worker, a.Connectors, a.Desk)

@@ -2,6 +2,7 @@ package automation
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -64,7 +65,7 @@ func Compare(f customer.Facts, s Standing, now time.Time) []Comparison {
 		{What: "Last paid", Stripe: Cell{At: follows.LastPaidAt.Time},
 			Bursar: Cell{At: is.LastPaidAt.Time, Differs: !is.LastPaidAt.Equal(follows.LastPaidAt.Time)},
 			CRM:    Cell{At: contact.LastPaidAt, Differs: differs[crm.FieldLastPaidAt]}},
-		{What: "MRR", Stripe: Cell{Text: mrr(want)}, CRM: crmText(mrr(contact), crm.FieldMRR, crm.FieldCurrency)},
+		{What: "MRR", Stripe: Cell{Text: allMRR(f, mrr(want), want.Currency)}, CRM: crmText(mrr(contact), crm.FieldMRR, crm.FieldCurrency)},
 		{What: "Next invoice", Stripe: Cell{At: want.NextInvoiceAt}, CRM: Cell{At: contact.NextInvoiceAt, Differs: differs[crm.FieldNextInvoiceAt]}},
 		{What: "User", Bursar: Cell{Text: want.UserID}, CRM: crmText(contact.UserID, crm.FieldUserID)},
 		{What: "Stripe customer", Stripe: Cell{Text: want.StripeIDs}, CRM: crmText(contact.StripeIDs, crm.FieldStripeIDs)},
@@ -88,6 +89,18 @@ func Compare(f customer.Facts, s Standing, now time.Time) []Comparison {
 }
 
 const rowAccess = 4
+
+// allMRR is what comes in a month in every currency, the one that the CRM has first: it has a field for one.
+func allMRR(f customer.Facts, first, currency string) string {
+	list := []string{first}
+	sums := f.MRR()
+	for _, c := range slices.Sorted(maps.Keys(sums)) {
+		if sums[c] > 0 && !strings.EqualFold(c, currency) {
+			list = append(list, customer.DecimalAmount(sums[c], c)+" "+strings.ToUpper(c))
+		}
+	}
+	return strings.Join(list, " and ")
+}
 
 // sawInStripe says that the last check saw something else in Stripe than the last reading.
 func (s Standing) sawInStripe(f customer.Facts, what string) bool {

@@ -142,3 +142,22 @@ func TestExplain(t *testing.T) {
 		}
 	}
 }
+
+// TestCompareTwoCurrencies shows what comes in in both; the CRM has a field for that of the subscription that counts.
+func TestCompareTwoCurrencies(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	f, s := agreeing(now)
+	f.Subscriptions[0].Amount, f.Subscriptions[0].Currency, f.Subscriptions[0].Interval, f.Subscriptions[0].IntervalCount = 4900, "usd", "month", 1
+	second := f.Subscriptions[0]
+	second.ID, second.Amount, second.Currency, second.CreatedAt = "sub_0", 90000, "eur", db.At(now.Add(-48*time.Hour))
+	f.Subscriptions = append([]db.Subscription{second}, f.Subscriptions...)
+	f.Record = f.RecordAt(now)
+	want := automation.Want(f, now).Contact
+	s.Contact.MRR, s.Contact.Currency = want.MRR, want.Currency
+	for _, r := range automation.Compare(f, s, now) {
+		if r.What == "MRR" && (r.Stripe.Text != "49 USD and 900 EUR" || r.CRM != (automation.Cell{Text: "49 USD"})) {
+			t.Errorf("Stripe shows %q and the CRM %+v", r.Stripe.Text, r.CRM)
+		}
+	}
+}

@@ -11,7 +11,6 @@ import (
 
 	"bursar/app/crm"
 	"bursar/app/db"
-	"bursar/app/queue"
 )
 
 // CRM is the CRM of another company. What stands there is kept in the built-in one as well, as it was read or
@@ -336,41 +335,4 @@ func (k *Keeper) leftOut(ctx context.Context, ref db.ExternalRef) (*Found, error
 		return nil, nil
 	}
 	return found, nil
-}
-
-// rewrite queues the job that writes a record as it stands here; none if it is gone.
-func rewrite(ctx context.Context, q *db.Queries, ref db.ExternalRef) error {
-	var job queue.Args
-	var err error
-	kind, key := Kind(ref.Kind), ref.Key
-	for _, begin := range []string{toDoNote, doneNote} {
-		if cause, is := strings.CutPrefix(key, begin); is && kind == Note {
-			kind, key = Task, cause
-		}
-	}
-	switch kind {
-	case Contact:
-		var row db.Contact
-		row, err = q.ContactOf(ctx, ref.CustomerID)
-		job = crm.SyncContact{Contact: crm.Stored(row)}
-	case Task:
-		var t db.Task
-		t, err = q.TaskByCause(ctx, key)
-		job = crm.SyncTask{Task: crm.Task{CustomerID: t.CustomerID, Cause: t.Cause, Title: t.Title}, Done: !t.DoneAt.IsZero()}
-	case Note:
-		var n db.Note
-		n, err = q.NoteByCause(ctx, key)
-		job = crm.WriteNote{Note: crm.Note{CustomerID: n.CustomerID, Cause: n.Cause, Text: n.Text}}
-	case Ticket:
-		job = PushTicket{key}
-	default:
-		return nil // a message goes with its ticket
-	}
-	if errors.Is(err, db.ErrNoRows) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return queue.Insert(ctx, q, job)
 }

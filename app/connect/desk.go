@@ -90,7 +90,7 @@ func (d *Desk) Push(ctx context.Context, cause string) error {
 	if err != nil {
 		return fmt.Errorf("read the ticket of %s: %w", cause, err)
 	}
-	if skip, err := d.isSkipped(ctx, Ticket, cause); err != nil || skip && mode == Live {
+	if skip, err := d.leaveOut(ctx, t, mode); err != nil || skip {
 		return err
 	}
 	messages, err := q.MessagesOf(ctx, t.ID)
@@ -109,6 +109,23 @@ func (d *Desk) Push(ctx context.Context, cause string) error {
 		return err
 	}
 	return d.agree(ctx, t, found, r)
+}
+
+// leaveOut says that a ticket is not to be written: the owner wanted only what came later, or it was closed before
+// anything was to be written.
+func (d *Desk) leaveOut(ctx context.Context, t db.Ticket, mode string) (bool, error) {
+	ref, err := d.Keeper.DB.Read().ExternalRef(ctx, d.System, string(Ticket), t.Cause)
+	if errors.Is(err, db.ErrNoRows) || err == nil && mode != Live {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read what is known of %s: %w", t.Cause, err)
+	}
+	if ref.State == observed && t.Status == Closed {
+		ref.State = skipped
+		return true, d.saveRef(ctx, ref)
+	}
+	return ref.State == skipped, nil
 }
 
 // record is a ticket as it is created. What it says is not written again later: people work on it there.
@@ -131,12 +148,26 @@ func (d *Desk) record(ctx context.Context, t db.Ticket, messages []db.Message) (
 		if err != nil && !errors.Is(err, db.ErrNoRows) {
 			return r, fmt.Errorf("read the contact of customer %d: %w", c.ID, err)
 		}
-		r.Person.ContactID = ref.RemoteID
+		if r.Person.ContactID = ref.RemoteID; ref.RemoteID != "" {
+			r.Fields[About] = ref.RemoteID
+		}
 		if d.Vendor.NeedsContact && ref.RemoteID == "" && ref.State != skipped {
 			return r, d.awaitContact(ctx, c.ID)
 		}
 	}
 	return r, nil
+}
+
+// Linked queues that the open tickets of a customer are pushed again, now that there is a contact they can name. It
+// is called in the transaction in which the contact is linked.
+func (d *Desk) Linked(ctx context.Context, q *db.Queries, contact db.ExternalRef) error {
+	tickets, err := q.TicketsOf(ctx, db.ID(contact.CustomerID))
+	for _, t := range tickets {
+		if err == nil && t.Status == Open {
+			err = queue.Insert(ctx, q, PushTicket{t.Cause})
+		}
+	}
+	return err
 }
 
 // awaitContact says that a ticket waits for the contact it is to hang on, unless nobody is about to make one.

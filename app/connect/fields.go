@@ -18,6 +18,7 @@ const (
 	Tags     = "tags"     // of a ticket, separated by commas
 	State    = "state"    // of a ticket or task: Open or Closed
 	Author   = "author"   // of a ticket or message: bursar, customer, or an e-mail address
+	About    = "about"    // of a ticket: remote id of the contact it is about, where contacts are the same vendor's
 )
 
 // The values of State.

@@ -105,32 +105,3 @@ func (k *Keeper) look(ctx context.Context, c db.Connector) error {
 	}
 	return nil
 }
-
-// catchUp queues the jobs that write what was observed.
-func (k *Keeper) catchUp(ctx context.Context) error {
-	if mode, err := k.mode(ctx); err != nil || mode != Live {
-		return err
-	}
-	after := db.ExternalRefsInParams{System: k.System, State: observed, N: 200}
-	for {
-		refs, err := k.DB.Read().ExternalRefsIn(ctx, after)
-		if err != nil {
-			return fmt.Errorf("read what %s observed: %w", k.System, err)
-		}
-		err = k.DB.Tx(ctx, func(q *db.Queries) error {
-			for _, ref := range refs {
-				if err := rewrite(ctx, q, ref); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return fmt.Errorf("queue what %s observed: %w", k.System, err)
-		}
-		if len(refs) < int(after.N) {
-			return nil
-		}
-		after.Kind, after.Key = refs[len(refs)-1].Kind, refs[len(refs)-1].Key
-	}
-}

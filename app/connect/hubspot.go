@@ -115,6 +115,12 @@ type hubspotObject struct {
 	ID         string             `json:"id"`
 	Properties map[string]*string `json:"properties"`
 	URL        string             `json:"url"`
+	// Of a ticket, with associations=contacts.
+	Associations map[string]struct {
+		Results []struct {
+			ID string `json:"id"`
+		} `json:"results"`
+	} `json:"associations"`
 }
 
 func (o hubspotObject) get(name string) string {
@@ -207,6 +213,9 @@ func (h *hubspotRemote) read(ctx context.Context, kind Kind, id, idProperty stri
 	if idProperty != "" {
 		query.Set("idProperty", idProperty)
 	}
+	if kind == Ticket {
+		query.Set("associations", hubspotTypes[Contact])
+	}
 	var o hubspotObject
 	at := time.Now()
 	err := h.c.Do(ctx, "GET", h.path(kind, "/"+url.PathEscape(id)+"?"+query.Encode()), nil, &o)
@@ -223,6 +232,12 @@ func (h *hubspotRemote) read(ctx context.Context, kind Kind, id, idProperty stri
 		return nil, h.c.Unreadable("a record without an id")
 	}
 	found, err := h.found(ctx, kind, o, at)
+	if kind == Ticket {
+		found.Fields[About] = ""
+		if list := o.Associations[hubspotTypes[Contact]].Results; len(list) > 0 {
+			found.Fields[About] = list[0].ID
+		}
+	}
 	return &found, err
 }
 
@@ -339,8 +354,14 @@ func (h *hubspotRemote) Create(ctx context.Context, r Record) (string, error) {
 	}
 	// A batch/upsert takes no associations. One create does both or nothing, and the unique property refuses a second.
 	var o hubspotObject
-	if err := h.c.Do(ctx, "POST", h.path(r.Kind, ""), body, &o); err != nil {
-		return "", h.conflict(err)
+	err := h.conflict(h.c.Do(ctx, "POST", h.path(r.Kind, ""), body, &o))
+	var call *CallError
+	if r.Kind == Ticket && parent != "" && !errors.Is(err, ErrConflict) && errors.As(err, &call) && (call.Status == http.StatusBadRequest || call.Status == http.StatusNotFound) {
+		body["associations"] = []any{} // the contact may be gone; a ticket without one is better than none
+		err = h.conflict(h.c.Do(ctx, "POST", h.path(r.Kind, ""), body, &o))
+	}
+	if err != nil {
+		return "", err
 	}
 	if o.ID == "" {
 		return "", h.c.Unreadable("a new record without an id")
@@ -413,6 +434,21 @@ func (h *hubspotRemote) Update(ctx context.Context, id string, r Record) error {
 	if errors.Is(h.conflict(err), ErrConflict) && properties["email"] != "" {
 		delete(properties, "email") // another contact has it, and bursar_email says it
 		err = h.c.Do(ctx, "PATCH", h.path(r.Kind, "/"+url.PathEscape(id)), object{"properties": properties}, &o)
+	}
+	if contact := r.Fields[About]; err == nil && contact != "" {
+		return h.associate(ctx, id, contact)
+	}
+	return err
+}
+
+// associate says whom a ticket is about
+// (https://developers.hubspot.com/docs/api-reference/latest/crm/associations/associate-records/guide).
+func (h *hubspotRemote) associate(ctx context.Context, ticket, contact string) error {
+	path := h.path(Ticket, "/"+url.PathEscape(ticket)+"/associations/default/"+hubspotTypes[Contact]+"/"+url.PathEscape(contact))
+	err := h.c.Do(ctx, "PUT", path, nil, nil)
+	var call *CallError
+	if errors.As(err, &call) && call.Status == http.StatusNotFound {
+		return nil // the contact is gone; when there is one again, the ticket is pushed again
 	}
 	return err
 }

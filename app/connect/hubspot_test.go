@@ -91,6 +91,7 @@ func askTickets(t *testing.T, h Remote, must func(error)) {
 	must(err)
 	_, err = h.Create(ctx, message)
 	must(err)
+	must(h.Update(ctx, id, Record{Kind: Ticket, Key: ticket.Key, Fields: crm.Fields{About: "20001"}}))
 	must(h.Update(ctx, id, Record{Kind: Ticket, Key: ticket.Key, Fields: crm.Fields{State: Closed}}))
 	found, err := h.Read(ctx, Ticket, id)
 	must(err)

@@ -40,6 +40,8 @@ type Keeper struct {
 	Vendor   Vendor
 	Remote   Remote
 	Policies crm.Policies // of contacts
+	// Linked is called in the transaction in which a contact gets its id over there. Nil: nothing follows from that.
+	Linked func(ctx context.Context, q *db.Queries, contact db.ExternalRef) error
 
 	watch *watch
 	locks locks
@@ -241,6 +243,7 @@ func (k *Keeper) update(ctx context.Context, ref *db.ExternalRef, found Found, r
 
 // link remembers how the record stands, and what was written.
 func (k *Keeper) link(ctx context.Context, ref *db.ExternalRef, found Found, r Record, action string, byHand bool, changes []crm.Change) error {
+	isNew := ref.State != linked || ref.RemoteID != found.ID
 	if ref.LinkedAt.IsZero() || ref.RemoteID != found.ID {
 		ref.LinkedAt = db.Now()
 	}
@@ -257,6 +260,11 @@ func (k *Keeper) link(ctx context.Context, ref *db.ExternalRef, found Found, r R
 		}
 		if err := q.DropObservedWrite(ctx, k.System, ref.Kind, ref.Key); err != nil {
 			return err
+		}
+		if isNew && r.Kind == Contact && k.Linked != nil {
+			if err := k.Linked(ctx, q, *ref); err != nil {
+				return err
+			}
 		}
 		return logWrite(ctx, q, *ref, action, false, byHand, changes)
 	})

@@ -295,61 +295,6 @@ func (q *Queries) ExternalRefByRemote(ctx context.Context, system string, kind s
 	return i, err
 }
 
-const externalRefsIn = `-- name: ExternalRefsIn :many
-SELECT system, kind, "key", customer_id, remote_id, state, hash, problem, tried_at, linked_at, updated_at FROM external_refs
-WHERE system = ?1 AND state = ?2 AND (kind > ?3 OR kind = ?3 AND key > ?4) ORDER BY kind, key LIMIT ?5
-`
-
-type ExternalRefsInParams struct {
-	System string
-	State  string
-	Kind   string
-	Key    string
-	N      int64
-}
-
-// Those of a system in one state, by kind and key after a pair of them.
-func (q *Queries) ExternalRefsIn(ctx context.Context, arg ExternalRefsInParams) ([]ExternalRef, error) {
-	rows, err := q.db.QueryContext(ctx, externalRefsIn,
-		arg.System,
-		arg.State,
-		arg.Kind,
-		arg.Key,
-		arg.N,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ExternalRef
-	for rows.Next() {
-		var i ExternalRef
-		if err := rows.Scan(
-			&i.System,
-			&i.Kind,
-			&i.Key,
-			&i.CustomerID,
-			&i.RemoteID,
-			&i.State,
-			&i.Hash,
-			&i.Problem,
-			&i.TriedAt,
-			&i.LinkedAt,
-			&i.UpdatedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const externalWritesPage = `-- name: ExternalWritesPage :many
 SELECT id, system, kind, "key", customer_id, observed, "action", by_hand, changes, created_at FROM external_writes WHERE system = ?1 AND observed = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4
 `
@@ -507,6 +452,62 @@ func (q *Queries) NoteConnector(ctx context.Context, problem string, system stri
 	return err
 }
 
+const observedRefs = `-- name: ObservedRefs :many
+SELECT system, kind, "key", customer_id, remote_id, state, hash, problem, tried_at, linked_at, updated_at FROM external_refs
+WHERE external_refs.system = ?1 AND (external_refs.kind > ?2 OR external_refs.kind = ?2 AND external_refs.key > ?3)
+  AND (external_refs.state = 'observed' OR external_refs.state = 'linked' AND EXISTS (
+    SELECT 1 FROM external_writes w WHERE w.system = external_refs.system AND w.kind = external_refs.kind AND w.key = external_refs.key AND w.observed = 1))
+ORDER BY external_refs.kind, external_refs.key LIMIT ?4
+`
+
+type ObservedRefsParams struct {
+	System string
+	Kind   string
+	Key    string
+	N      int64
+}
+
+// Records that were only observed, or that differ since they were written, by kind and key after a pair of them.
+func (q *Queries) ObservedRefs(ctx context.Context, arg ObservedRefsParams) ([]ExternalRef, error) {
+	rows, err := q.db.QueryContext(ctx, observedRefs,
+		arg.System,
+		arg.Kind,
+		arg.Key,
+		arg.N,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ExternalRef
+	for rows.Next() {
+		var i ExternalRef
+		if err := rows.Scan(
+			&i.System,
+			&i.Kind,
+			&i.Key,
+			&i.CustomerID,
+			&i.RemoteID,
+			&i.State,
+			&i.Hash,
+			&i.Problem,
+			&i.TriedAt,
+			&i.LinkedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const pruneExternalWrites = `-- name: PruneExternalWrites :execrows
 DELETE FROM external_writes WHERE observed = 0 AND created_at < ?1
 `
@@ -631,6 +632,37 @@ func (q *Queries) SkipObserved(ctx context.Context, now Time, system string) (in
 	return result.RowsAffected()
 }
 
+const skipUnknownContacts = `-- name: SkipUnknownContacts :exec
+INSERT INTO external_refs (system, kind, key, customer_id, state, updated_at)
+SELECT CAST(?1 AS TEXT), 'contact', CAST(?2 AS TEXT) || c.customer_id, c.customer_id, 'skipped', CAST(?3 AS INTEGER)
+FROM contacts c WHERE true ON CONFLICT DO NOTHING
+`
+
+func (q *Queries) SkipUnknownContacts(ctx context.Context, system string, own string, now int64) error {
+	_, err := q.db.ExecContext(ctx, skipUnknownContacts, system, own, now)
+	return err
+}
+
+const skipUnknownTasks = `-- name: SkipUnknownTasks :exec
+INSERT INTO external_refs (system, kind, key, customer_id, state, updated_at)
+SELECT CAST(?1 AS TEXT), 'task', t.cause, t.customer_id, 'skipped', CAST(?2 AS INTEGER) FROM tasks t WHERE t.done_at = 0 ON CONFLICT DO NOTHING
+`
+
+func (q *Queries) SkipUnknownTasks(ctx context.Context, system string, now int64) error {
+	_, err := q.db.ExecContext(ctx, skipUnknownTasks, system, now)
+	return err
+}
+
+const skipUnknownTickets = `-- name: SkipUnknownTickets :exec
+INSERT INTO external_refs (system, kind, key, customer_id, state, updated_at)
+SELECT CAST(?1 AS TEXT), 'ticket', t.cause, COALESCE(t.customer_id, 0), 'skipped', CAST(?2 AS INTEGER) FROM tickets t WHERE true ON CONFLICT DO NOTHING
+`
+
+func (q *Queries) SkipUnknownTickets(ctx context.Context, system string, now int64) error {
+	_, err := q.db.ExecContext(ctx, skipUnknownTickets, system, now)
+	return err
+}
+
 const taskByCause = `-- name: TaskByCause :one
 SELECT id, customer_id, cause, title, created_at, done_at FROM tasks WHERE cause = ?
 `
@@ -647,6 +679,50 @@ func (q *Queries) TaskByCause(ctx context.Context, cause string) (Task, error) {
 		&i.DoneAt,
 	)
 	return i, err
+}
+
+const ticketsBehind = `-- name: TicketsBehind :many
+SELECT id, customer_id, cause, queue, priority, status, subject, created_at, updated_at, closed_at FROM tickets
+WHERE tickets.id > ?1 AND (
+  tickets.status = 'open' AND NOT EXISTS (SELECT 1 FROM external_refs r WHERE r.system = ?2 AND r.kind = 'ticket' AND r.key = tickets.cause)
+  OR EXISTS (SELECT 1 FROM desk_tickets d WHERE d.ticket_id = tickets.id AND d.system = ?2
+    AND (d.agreed <> tickets.status OR d.as_of_at < tickets.updated_at)))
+ORDER BY tickets.id LIMIT ?3
+`
+
+// Tickets that a connector has not looked at yet while they are open, or that changed here since it wrote them.
+func (q *Queries) TicketsBehind(ctx context.Context, after int64, system string, n int64) ([]Ticket, error) {
+	rows, err := q.db.QueryContext(ctx, ticketsBehind, after, system, n)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Ticket
+	for rows.Next() {
+		var i Ticket
+		if err := rows.Scan(
+			&i.ID,
+			&i.CustomerID,
+			&i.Cause,
+			&i.Queue,
+			&i.Priority,
+			&i.Status,
+			&i.Subject,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.ClosedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const troubledExternalRefs = `-- name: TroubledExternalRefs :many
@@ -676,6 +752,104 @@ func (q *Queries) TroubledExternalRefs(ctx context.Context, system string, n int
 			&i.TriedAt,
 			&i.LinkedAt,
 			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const unknownContacts = `-- name: UnknownContacts :many
+SELECT id, customer_id, name, email, user_id, stripe_ids, lifecycle, "plan", status, access, mrr, currency, last_paid_at, next_invoice_at, created_at, updated_at FROM contacts
+WHERE contacts.id > ?1 AND NOT EXISTS (
+  SELECT 1 FROM external_refs r WHERE r.system = ?2 AND r.kind = 'contact' AND r.key = CAST(?3 AS TEXT) || contacts.customer_id)
+ORDER BY contacts.id LIMIT ?4
+`
+
+type UnknownContactsParams struct {
+	After  int64
+	System string
+	Own    string
+	N      int64
+}
+
+// Contacts that a connector has not looked at yet.
+func (q *Queries) UnknownContacts(ctx context.Context, arg UnknownContactsParams) ([]Contact, error) {
+	rows, err := q.db.QueryContext(ctx, unknownContacts,
+		arg.After,
+		arg.System,
+		arg.Own,
+		arg.N,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Contact
+	for rows.Next() {
+		var i Contact
+		if err := rows.Scan(
+			&i.ID,
+			&i.CustomerID,
+			&i.Name,
+			&i.Email,
+			&i.UserID,
+			&i.StripeIds,
+			&i.Lifecycle,
+			&i.Plan,
+			&i.Status,
+			&i.Access,
+			&i.Mrr,
+			&i.Currency,
+			&i.LastPaidAt,
+			&i.NextInvoiceAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const unknownTasks = `-- name: UnknownTasks :many
+SELECT id, customer_id, cause, title, created_at, done_at FROM tasks
+WHERE tasks.id > ?1 AND tasks.done_at = 0 AND NOT EXISTS (
+  SELECT 1 FROM external_refs r WHERE r.system = ?2 AND r.kind = 'task' AND r.key = tasks.cause)
+ORDER BY tasks.id LIMIT ?3
+`
+
+// Tasks that are to be done and that a connector has not looked at yet.
+func (q *Queries) UnknownTasks(ctx context.Context, after int64, system string, n int64) ([]Task, error) {
+	rows, err := q.db.QueryContext(ctx, unknownTasks, after, system, n)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Task
+	for rows.Next() {
+		var i Task
+		if err := rows.Scan(
+			&i.ID,
+			&i.CustomerID,
+			&i.Cause,
+			&i.Title,
+			&i.CreatedAt,
+			&i.DoneAt,
 		); err != nil {
 			return nil, err
 		}

@@ -49,18 +49,19 @@ func NewHubSpot() *HubSpot {
 	}
 	const objects = "/crm/objects/2026-09/{type}"
 	h.open(hubspotFailure, map[string]func(*vcall) (int, any, error){
-		"GET " + objects:                                        h.list,
-		"POST " + objects:                                       h.create,
-		"GET " + objects + "/{id}":                              h.get,
-		"PATCH " + objects + "/{id}":                            h.update,
-		"POST " + objects + "/batch/upsert":                     h.upsert,
-		"POST " + objects + "/batch/read":                       h.readBatch,
-		"POST " + objects + "/search":                           h.search,
-		"POST /crm/associations/2026-09/{from}/{to}/batch/read": h.associated,
-		"GET /crm/properties/2026-09/{type}":                    h.listProperties,
-		"POST /crm/properties/2026-09/{type}":                   h.createProperty,
-		"GET /crm/pipelines/2026-09/{type}":                     h.pipelines,
-		"GET /crm/owners/2026-09/{id}":                          h.getOwner,
+		"GET " + objects:             h.list,
+		"POST " + objects:            h.create,
+		"GET " + objects + "/{id}":   h.get,
+		"PATCH " + objects + "/{id}": h.update,
+		"PUT " + objects + "/{id}/associations/default/{to}/{other}": h.associate,
+		"POST " + objects + "/batch/upsert":                          h.upsert,
+		"POST " + objects + "/batch/read":                            h.readBatch,
+		"POST " + objects + "/search":                                h.search,
+		"POST /crm/associations/2026-09/{from}/{to}/batch/read":      h.associated,
+		"GET /crm/properties/2026-09/{type}":                         h.listProperties,
+		"POST /crm/properties/2026-09/{type}":                        h.createProperty,
+		"GET /crm/pipelines/2026-09/{type}":                          h.pipelines,
+		"GET /crm/owners/2026-09/{id}":                               h.getOwner,
 	})
 	return h
 }
@@ -160,7 +161,38 @@ func (h *HubSpot) get(c *vcall) (int, any, error) {
 	if r == nil {
 		return 0, nil, refuse(http.StatusNotFound, "resource not found")
 	}
-	return http.StatusOK, h.render(r, strings.Split(c.URL.Query().Get("properties"), ",")), nil
+	o := h.render(r, strings.Split(c.URL.Query().Get("properties"), ","))
+	if to := c.URL.Query().Get("associations"); to != "" && len(r.links[to]) > 0 {
+		list := []any{}
+		for _, id := range r.links[to] {
+			list = append(list, object{"id": id, "type": strings.TrimSuffix(kind, "s") + "_to_" + strings.TrimSuffix(to, "s")})
+		}
+		o["associations"] = object{to: object{"results": list}}
+	}
+	return http.StatusOK, o, nil
+}
+
+func (h *HubSpot) associate(c *vcall) (int, any, error) {
+	kind, err := h.shelf(c, true)
+	if err != nil {
+		return 0, nil, err
+	}
+	to := c.PathValue("to")
+	r, other := h.record(kind, c.PathValue("id")), h.record(to, c.PathValue("other"))
+	if r == nil || other == nil {
+		return 0, nil, refuse(http.StatusNotFound, "resource not found")
+	}
+	if !slices.Contains(r.links[to], other.id) {
+		r.links[to], other.links[kind] = append(r.links[to], other.id), append(other.links[kind], r.id)
+	}
+	return http.StatusOK, object{"fromObjectId": r.id, "toObjectId": other.id}, nil
+}
+
+// Linked are the ids of the records of a kind that one is associated with.
+func (h *HubSpot) Linked(kind, id, to string) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.record(kind, id).links[to])
 }
 
 // hubspotInput is a record as it is sent.

@@ -272,14 +272,13 @@ func (s *Server) changeMode(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		detail := ""
-		if to == connect.Live && catch {
-			detail, err = "with what was observed", queue.Insert(ctx, q, connect.CatchUp{System: k.System})
-		} else if to == connect.Live {
-			detail = "from now on"
-			_, err = q.SkipObserved(ctx, db.Now(), k.System)
-		}
-		if err != nil {
-			return err
+		if to == connect.Live {
+			if detail = "from now on"; catch {
+				detail = "with what stands here"
+			}
+			if err := k.GoLive(ctx, q, catch); err != nil {
+				return err
+			}
 		}
 		e := s.entry(r, "connectors.mode", k.System, detail)
 		e.Before, e.After = before.Mode, to

@@ -51,7 +51,7 @@ func TestConnectors(t *testing.T) {
 		t.Errorf("finance goes live: %d", status)
 	}
 	text, _ = a.open(auth.Owner, "/admin/connectors/crm:hubspot/mode?to=live")
-	shows(t, "the question", text, "Let Bursar write into HubSpot?", "Write what was observed", "Write only what changes from now on")
+	shows(t, "the question", text, "Let Bursar write into HubSpot?", "Write what stands here: the contacts", "Write only what changes from now on")
 
 	shows(t, "the answer", words(a.submit(auth.Owner, "/admin/connectors/crm:hubspot/mode", url.Values{"to": {"live"}, "catch": {"no"}})), "HubSpot is now in the mode live")
 	save(1, "Team") // as it was observed

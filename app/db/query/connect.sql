@@ -39,10 +39,49 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (system, kind, key) DO UPDATE SET customer_id = excluded.customer_id, remote_id = excluded.remote_id, state = excluded.state,
   hash = excluded.hash, problem = excluded.problem, tried_at = excluded.tried_at, linked_at = excluded.linked_at, updated_at = excluded.updated_at;
 
--- name: ExternalRefsIn :many
--- Those of a system in one state, by kind and key after a pair of them.
+-- name: ObservedRefs :many
+-- Records that were only observed, or that differ since they were written, by kind and key after a pair of them.
 SELECT * FROM external_refs
-WHERE system = @system AND state = @state AND (kind > @kind OR kind = @kind AND key > @key) ORDER BY kind, key LIMIT @n;
+WHERE external_refs.system = @system AND (external_refs.kind > @kind OR external_refs.kind = @kind AND external_refs.key > @key)
+  AND (external_refs.state = 'observed' OR external_refs.state = 'linked' AND EXISTS (
+    SELECT 1 FROM external_writes w WHERE w.system = external_refs.system AND w.kind = external_refs.kind AND w.key = external_refs.key AND w.observed = 1))
+ORDER BY external_refs.kind, external_refs.key LIMIT @n;
+
+-- name: UnknownContacts :many
+-- Contacts that a connector has not looked at yet.
+SELECT * FROM contacts
+WHERE contacts.id > @after AND NOT EXISTS (
+  SELECT 1 FROM external_refs r WHERE r.system = @system AND r.kind = 'contact' AND r.key = CAST(@own AS TEXT) || contacts.customer_id)
+ORDER BY contacts.id LIMIT @n;
+
+-- name: UnknownTasks :many
+-- Tasks that are to be done and that a connector has not looked at yet.
+SELECT * FROM tasks
+WHERE tasks.id > @after AND tasks.done_at = 0 AND NOT EXISTS (
+  SELECT 1 FROM external_refs r WHERE r.system = @system AND r.kind = 'task' AND r.key = tasks.cause)
+ORDER BY tasks.id LIMIT @n;
+
+-- name: TicketsBehind :many
+-- Tickets that a connector has not looked at yet while they are open, or that changed here since it wrote them.
+SELECT * FROM tickets
+WHERE tickets.id > @after AND (
+  tickets.status = 'open' AND NOT EXISTS (SELECT 1 FROM external_refs r WHERE r.system = @system AND r.kind = 'ticket' AND r.key = tickets.cause)
+  OR EXISTS (SELECT 1 FROM desk_tickets d WHERE d.ticket_id = tickets.id AND d.system = @system
+    AND (d.agreed <> tickets.status OR d.as_of_at < tickets.updated_at)))
+ORDER BY tickets.id LIMIT @n;
+
+-- name: SkipUnknownContacts :exec
+INSERT INTO external_refs (system, kind, key, customer_id, state, updated_at)
+SELECT CAST(@system AS TEXT), 'contact', CAST(@own AS TEXT) || c.customer_id, c.customer_id, 'skipped', CAST(@now AS INTEGER)
+FROM contacts c WHERE true ON CONFLICT DO NOTHING;
+
+-- name: SkipUnknownTasks :exec
+INSERT INTO external_refs (system, kind, key, customer_id, state, updated_at)
+SELECT CAST(@system AS TEXT), 'task', t.cause, t.customer_id, 'skipped', CAST(@now AS INTEGER) FROM tasks t WHERE t.done_at = 0 ON CONFLICT DO NOTHING;
+
+-- name: SkipUnknownTickets :exec
+INSERT INTO external_refs (system, kind, key, customer_id, state, updated_at)
+SELECT CAST(@system AS TEXT), 'ticket', t.cause, COALESCE(t.customer_id, 0), 'skipped', CAST(@now AS INTEGER) FROM tickets t WHERE true ON CONFLICT DO NOTHING;
 
 -- name: CountExternalRefs :many
 SELECT kind, state, CAST(COUNT(*) AS INTEGER) AS n FROM external_refs WHERE system = ? GROUP BY kind, state;
