@@ -77,6 +77,8 @@ func measureReport(ctx context.Context, l *look) (Measure, error) {
 		return reportAge(l, "the report of "+row.LastDay+" is not sent", l.now.Sub(made), reportSent, run.Error), nil
 	case mail.Failed:
 		return Measure{Verdict: Bad, Value: "the mail server refused the report of " + row.LastDay, Cause: failure(run.Error), Number: 1}, nil
+	case mail.Superseded:
+		return Measure{Verdict: Fine, Value: "the report of " + row.LastDay + " got old while mail did not work; the mail that says so names it"}, nil
 	case mail.Kept:
 		return Measure{Verdict: Fine, Value: "the report of " + row.LastDay + " is in the outbox: mail is not set up"}, nil
 	}
