@@ -175,7 +175,7 @@ func measureDrift(ctx context.Context, l *look) (Measure, error) {
 		m.Causes = append(m.Causes, k.Kind)
 	}
 	m.Number = float64(m.Size)
-	m.Value = fmt.Sprintf("%d of %s compared, %d of less weight", m.Size, many(run.Customers, "customer", "customers"), low)
+	m.Value = fmt.Sprintf("%d serious differences among %s, %d smaller", m.Size, many(run.Customers, "customer", "customers"), low)
 	if m.Size > 0 {
 		m.Verdict, m.Cause = Bad, "Seen in two comparisons or more: "+strings.Join(parts, ", ")+"."
 	}

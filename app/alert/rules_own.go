@@ -75,7 +75,7 @@ func connectorRules() (rules []Rule) {
 	for _, s := range systems {
 		rules = append(rules, Rule{Key: "connector_" + s.name, Name: s.shown, Title: s.title, Level: High, Step: s.step, Link: s.link, Roots: []string{database},
 			What:  "A system that refuses the credentials, or does not answer five times in a row, is left alone for a while. Its jobs wait, and are not given up.",
-			Limit: "it is left alone, or has not answered since", measure: func(ctx context.Context, l *look) (Measure, error) { return measureConnector(ctx, l, s.name) }})
+			Limit: "it refuses the credentials, or does not answer five times in a row", measure: func(ctx context.Context, l *look) (Measure, error) { return measureConnector(ctx, l, s.name) }})
 	}
 	return rules
 }

@@ -247,9 +247,9 @@ func TestRules(t *testing.T) {
 		}, Fine, "none"},
 
 		{"drift", "nothing compared", func(*scene) {}, NotKnown, "nothing has been compared"},
-		{"drift", "seen once", func(s *scene) { s.finding("high", 1) }, Fine, "0 of 31 customers compared"},
+		{"drift", "seen once", func(s *scene) { s.finding("high", 1) }, Fine, "0 serious differences among 31 customers"},
 		{"drift", "seen twice", func(s *scene) { s.finding("high", 2); s.finding("high", 3) }, Bad, "a high one (2)"},
-		{"drift", "of less weight", func(s *scene) { s.finding("low", 9) }, Fine, "1 of less weight"},
+		{"drift", "of less weight", func(s *scene) { s.finding("low", 9) }, Fine, "1 smaller"},
 
 		{"latency_admin", "too few", func(s *scene) { s.answers(49, ClassAdmin, time.Hour) }, NotKnown, "49 of 50"},
 		{"latency_admin", "95 % are quick", func(s *scene) {

@@ -33,6 +33,7 @@ type jobKind struct {
 var jobKinds = [...]jobKind{
 	{billing.SyncCustomer{}.Kind(), "Read a customer from Stripe", "What Stripe says of this customer is not taken over.", true},
 	{billing.FoldCustomer{}.Kind(), "Take over what the events say", "News of this customer wait until Stripe answers.", true},
+	{billing.LookAgain{}.Kind(), "Look again at its time", "What changes by time alone, like the end of a grace period, waits for the next event or comparison.", true},
 	{billing.FindCustomer{}.Kind(), "Find whose event it is", "The customer of this event is not looked for.", true},
 	{money.RunAction{}.Kind(), "Do a money action", "Stripe is not asked for what somebody wanted. The page of the action says what is known of it.", false},
 	{billing.Sweep{}.Kind(), "Look for events that no webhook brought", "Until the next one, what no webhook brought is not known.", true},
@@ -91,7 +92,7 @@ func stateWords(state string) string {
 // earlier version wrote; what cannot be read of them is told by the key.
 func jobAbout(ctx context.Context, q *db.Queries, j db.Job) (link, error) {
 	switch j.Kind {
-	case billing.SyncCustomer{}.Kind(), billing.FoldCustomer{}.Kind():
+	case billing.SyncCustomer{}.Kind(), billing.FoldCustomer{}.Kind(), billing.LookAgain{}.Kind():
 		return stripeLink(ctx, q, j.Key)
 	case billing.FindCustomer{}.Kind():
 		return link{mail.Line(j.Key, maxName), "/admin/events/" + url.PathEscape(j.Key)}, nil

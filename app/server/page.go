@@ -48,33 +48,47 @@ type navItem struct {
 	N           int // what asks for somebody there
 }
 
-// navigation is the menu: the pages a person of each role may open.
-var navigation = [...]struct {
+// navEntry is a page of the menu, for those who may open it.
+type navEntry struct {
 	label, path string
 	needs       auth.Permission
-}{
-	{"Today", "/admin", auth.Look},
-	{"Customers", "/admin/customers", auth.Look},
-	{"Tickets", "/admin/tickets", auth.Look},
-	{"Contacts", "/admin/contacts", auth.Look},
-	{"Money", "/admin/actions", auth.Look},
-	{"Events", "/admin/events", auth.Look},
-	{"Jobs", "/admin/jobs", auth.Look},
-	{"Reports", "/admin/reports", auth.Look},
-	{"Alerts", alertsPath, auth.Look},
-	{"Outbox", "/admin/outbox", auth.ReadPayments},
-	{"Activity", "/admin/activity", auth.ReadAudit},
-	{"People", "/admin/people", auth.ManagePeople},
-	{"Connectors", "/admin/connectors", auth.Look},
-	{"Settings", "/admin/settings", auth.ManageSettings},
 }
 
-// Nav is the menu for who is signed in.
-func (p page) Nav() []navItem {
-	var items []navItem
-	for _, n := range navigation {
+// Of the menu, the daily pages stand in one line and the others under More.
+var (
+	navigation = [...]navEntry{
+		{"Today", "/admin", auth.Look},
+		{"Customers", "/admin/customers", auth.Look},
+		{"Tickets", "/admin/tickets", auth.Look},
+		{"Money", "/admin/actions", auth.Look},
+		{"Reports", "/admin/reports", auth.Look},
+		{"Alerts", alertsPath, auth.Look},
+		{"Jobs", "/admin/jobs", auth.Look},
+	}
+	moreNavigation = [...]navEntry{
+		{"Contacts", "/admin/contacts", auth.Look},
+		{"Events", "/admin/events", auth.Look},
+		{"Stripe", stripePath, auth.Look},
+		{"Connectors", "/admin/connectors", auth.Look},
+		{"Outbox", "/admin/outbox", auth.ReadPayments},
+		{"Activity", "/admin/activity", auth.ReadAudit},
+		{"People", "/admin/people", auth.ManagePeople},
+		{"Roles", "/admin/roles", auth.ManagePeople},
+		{"Settings", "/admin/settings", auth.ManageSettings},
+	}
+)
+
+// Nav is the line of the menu for who is signed in.
+func (p page) Nav() []navItem { return p.menu(navigation[:]) }
+
+// NavMore is the rest of the menu.
+func (p page) NavMore() []navItem { return p.menu(moreNavigation[:]) }
+
+func (p page) menu(entries []navEntry) (items []navItem) {
+	for _, n := range entries {
 		if p.User.Role.May(n.needs) {
-			current := p.Path == n.path || n.path != "/admin" && strings.HasPrefix(p.Path, n.path+"/")
+			current := p.Path == n.path || n.path != "/admin" && strings.HasPrefix(p.Path, n.path+"/") ||
+				n.path == "/admin/reports" && strings.HasPrefix(p.Path, "/admin/findings/")
 			item := navItem{Label: n.label, Path: n.path, Current: current}
 			if n.path == alertsPath {
 				item.N = p.Firing

@@ -88,6 +88,10 @@ func (e auditEntry) Words() string {
 	} else if denied {
 		return "send something to"
 	}
+	// Like money.cancel_at_end: what, in words; the target says of what.
+	if verb, isMoney := strings.CutPrefix(e.Action, "money."); isMoney {
+		return strings.ReplaceAll(verb, "_", " ")
+	}
 	// Like tickets.close: the thing and the verb.
 	thing, verb, _ := strings.Cut(e.Action, ".")
 	return verb + " " + strings.TrimSuffix(thing, "s")

@@ -147,7 +147,7 @@ func eventEntry(e db.EventsOfStripeCustomerBeforeRow, installed time.Time) entry
 	case e.Source != "webhook":
 		line.Note = "came by " + e.Source
 	case late > time.Minute && e.CreatedAt.After(installed):
-		line.Tone, line.Note = "warn", "arrived "+spell(late)+" later"
+		line.Tone, line.Note = "warn", "arrived "+delayWords(late)+" later"
 	}
 	return line
 }

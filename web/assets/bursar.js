@@ -75,6 +75,11 @@ document.addEventListener("change", (e) => {
   for (const box of e.target.form?.querySelectorAll("input[type=checkbox][name]") ?? []) box.checked = e.target.checked;
 });
 
+// The menu under More closes by a click elsewhere and by Escape.
+const more = document.getElementById("more-pages");
+document.addEventListener("click", (e) => { if (more?.open && !more.contains(e.target)) more.open = false; });
+more?.addEventListener("keydown", (e) => { if (e.key === "Escape") { more.open = false; more.querySelector("summary").focus(); } });
+
 // Passkeys. A form marked data-passkey asks for options, lets the browser create or get one with them, and posts what it says.
 const keys = window.PublicKeyCredential;
 for (const form of keys?.parseRequestOptionsFromJSON ? document.querySelectorAll("form[data-passkey]") : []) {
