@@ -40,7 +40,11 @@ func TestAnyOrderGivesTheSameRows(t *testing.T) {
 			}
 			compareOrders(t, plansOf(s), orders, 4)
 			if all != nil && !testing.Short() {
-				compareOrders(t, plansOf(s), slices.Collect(permutations(lastOfEach(t, sent, all))), 1)
+				var orders [][][]byte
+				for order := range slices.Chunk(slices.Collect(permutations(lastOfEach(t, sent, all))), oneIn) {
+					orders = append(orders, order[0])
+				}
+				compareOrders(t, plansOf(s), orders, 1)
 			}
 		})
 	}
