@@ -411,8 +411,11 @@ CREATE TABLE tickets (
   subject     TEXT    NOT NULL,
   created_at  INTEGER NOT NULL,
   updated_at  INTEGER NOT NULL,
-  closed_at   INTEGER NOT NULL DEFAULT 0
+  closed_at   INTEGER NOT NULL DEFAULT 0,
+  assigned_to INTEGER REFERENCES users (id),          -- NULL: nobody
+  moved_from  TEXT    NOT NULL DEFAULT ''             -- queue, priority and person before the last move, for its undo
 ) STRICT;
+CREATE INDEX tickets_assigned ON tickets (assigned_to) WHERE assigned_to IS NOT NULL;
 CREATE INDEX tickets_customer ON tickets (customer_id);
 CREATE INDEX tickets_open ON tickets (queue, created_at) WHERE status = 'open';
 

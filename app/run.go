@@ -46,6 +46,7 @@ type commands struct {
 	Replay    replayCmd    `cmd:"" help:"Take in events from a file: JSON lines, or a list as Stripe's API gives it."`
 	Jobs      jobsCmd      `cmd:"" help:"List, show and retry jobs."`
 	Events    eventsCmd    `cmd:"" help:"List and show the stored Stripe events."`
+	Customers customersCmd `cmd:"" help:"List, search and show customers; join two that are one, and take them apart."`
 	Mail      mailCmd      `cmd:"" help:"List and show the mails in the outbox."`
 	Audit     auditCmd     `cmd:"" help:"List who did what, and check that nobody changed it."`
 	User      userCmd      `cmd:"" help:"Add the people who may sign in."`

@@ -682,7 +682,7 @@ func (q *Queries) TaskByCause(ctx context.Context, cause string) (Task, error) {
 }
 
 const ticketsBehind = `-- name: TicketsBehind :many
-SELECT id, customer_id, cause, queue, priority, status, subject, created_at, updated_at, closed_at FROM tickets
+SELECT id, customer_id, cause, queue, priority, status, subject, created_at, updated_at, closed_at, assigned_to, moved_from FROM tickets
 WHERE tickets.id > ?1 AND (
   tickets.status = 'open' AND NOT EXISTS (SELECT 1 FROM external_refs r WHERE r.system = ?2 AND r.kind = 'ticket' AND r.key = tickets.cause)
   OR EXISTS (SELECT 1 FROM desk_tickets d WHERE d.ticket_id = tickets.id AND d.system = ?2
@@ -711,6 +711,8 @@ func (q *Queries) TicketsBehind(ctx context.Context, after int64, system string,
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.ClosedAt,
+			&i.AssignedTo,
+			&i.MovedFrom,
 		); err != nil {
 			return nil, err
 		}

@@ -624,6 +624,8 @@ type Ticket struct {
 	CreatedAt  Time
 	UpdatedAt  Time
 	ClosedAt   Time
+	AssignedTo sql.NullInt64
+	MovedFrom  string
 }
 
 type Timeline struct {

@@ -24,11 +24,19 @@ func (q *Queries) CancelJob(ctx context.Context, now Time, iD int64) (int64, err
 }
 
 const closedTicketsPage = `-- name: ClosedTicketsPage :many
-SELECT t.id, t.customer_id, t.cause, t.queue, t.priority, t.status, t.subject, t.created_at, t.updated_at, t.closed_at, CAST(COALESCE(c.name, '') AS TEXT) AS customer_name, CAST(COALESCE(c.email, '') AS TEXT) AS customer_email
-FROM tickets t LEFT JOIN customers c ON c.id = t.customer_id
-WHERE t.status = 'closed' AND (CAST(?1 AS TEXT) = '' OR t.queue = ?1) AND t.id < ?2
-ORDER BY t.id DESC LIMIT ?3
+SELECT t.id, t.customer_id, t.cause, t.queue, t.priority, t.status, t.subject, t.created_at, t.updated_at, t.closed_at, t.assigned_to, t.moved_from, CAST(COALESCE(c.name, '') AS TEXT) AS customer_name, CAST(COALESCE(c.email, '') AS TEXT) AS customer_email,
+  CAST(COALESCE(u.email, '') AS TEXT) AS assignee
+FROM tickets t LEFT JOIN customers c ON c.id = t.customer_id LEFT JOIN users u ON u.id = t.assigned_to
+WHERE t.status = 'closed' AND (CAST(?1 AS TEXT) = '' OR t.queue = ?1) AND (CAST(?2 AS INTEGER) = 0 OR t.assigned_to = CAST(?2 AS INTEGER)) AND t.id < ?3
+ORDER BY t.id DESC LIMIT ?4
 `
+
+type ClosedTicketsPageParams struct {
+	Queue  string
+	Mine   int64
+	Before int64
+	N      int64
+}
 
 type ClosedTicketsPageRow struct {
 	ID            int64
@@ -41,12 +49,20 @@ type ClosedTicketsPageRow struct {
 	CreatedAt     Time
 	UpdatedAt     Time
 	ClosedAt      Time
+	AssignedTo    sql.NullInt64
+	MovedFrom     string
 	CustomerName  string
 	CustomerEmail string
+	Assignee      string
 }
 
-func (q *Queries) ClosedTicketsPage(ctx context.Context, queue string, before int64, n int64) ([]ClosedTicketsPageRow, error) {
-	rows, err := q.db.QueryContext(ctx, closedTicketsPage, queue, before, n)
+func (q *Queries) ClosedTicketsPage(ctx context.Context, arg ClosedTicketsPageParams) ([]ClosedTicketsPageRow, error) {
+	rows, err := q.db.QueryContext(ctx, closedTicketsPage,
+		arg.Queue,
+		arg.Mine,
+		arg.Before,
+		arg.N,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -65,8 +81,11 @@ func (q *Queries) ClosedTicketsPage(ctx context.Context, queue string, before in
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.ClosedAt,
+			&i.AssignedTo,
+			&i.MovedFrom,
 			&i.CustomerName,
 			&i.CustomerEmail,
+			&i.Assignee,
 		); err != nil {
 			return nil, err
 		}
@@ -539,15 +558,17 @@ func (q *Queries) LastEventSeq(ctx context.Context) (int64, error) {
 }
 
 const openTicketsPage = `-- name: OpenTicketsPage :many
-SELECT t.id, t.customer_id, t.cause, t.queue, t.priority, t.status, t.subject, t.created_at, t.updated_at, t.closed_at, CAST(COALESCE(c.name, '') AS TEXT) AS customer_name, CAST(COALESCE(c.email, '') AS TEXT) AS customer_email
-FROM tickets t LEFT JOIN customers c ON c.id = t.customer_id
-WHERE t.status = 'open' AND (CAST(?1 AS TEXT) = '' OR t.queue = ?1)
-  AND ((t.priority = 'normal') > CAST(?2 AS INTEGER) OR (t.priority = 'normal') = CAST(?2 AS INTEGER) AND t.id > ?3)
-ORDER BY t.priority = 'normal', t.id LIMIT ?4
+SELECT t.id, t.customer_id, t.cause, t.queue, t.priority, t.status, t.subject, t.created_at, t.updated_at, t.closed_at, t.assigned_to, t.moved_from, CAST(COALESCE(c.name, '') AS TEXT) AS customer_name, CAST(COALESCE(c.email, '') AS TEXT) AS customer_email,
+  CAST(COALESCE(u.email, '') AS TEXT) AS assignee
+FROM tickets t LEFT JOIN customers c ON c.id = t.customer_id LEFT JOIN users u ON u.id = t.assigned_to
+WHERE t.status = 'open' AND (CAST(?1 AS TEXT) = '' OR t.queue = ?1) AND (CAST(?2 AS INTEGER) = 0 OR t.assigned_to = CAST(?2 AS INTEGER))
+  AND ((t.priority = 'normal') > CAST(?3 AS INTEGER) OR (t.priority = 'normal') = CAST(?3 AS INTEGER) AND t.id > ?4)
+ORDER BY t.priority = 'normal', t.id LIMIT ?5
 `
 
 type OpenTicketsPageParams struct {
 	Queue string
+	Mine  int64
 	Rank  int64
 	After int64
 	N     int64
@@ -564,14 +585,18 @@ type OpenTicketsPageRow struct {
 	CreatedAt     Time
 	UpdatedAt     Time
 	ClosedAt      Time
+	AssignedTo    sql.NullInt64
+	MovedFrom     string
 	CustomerName  string
 	CustomerEmail string
+	Assignee      string
 }
 
 // Urgent ones first (rank 0, the others 1), then the oldest; ” stands for any queue.
 func (q *Queries) OpenTicketsPage(ctx context.Context, arg OpenTicketsPageParams) ([]OpenTicketsPageRow, error) {
 	rows, err := q.db.QueryContext(ctx, openTicketsPage,
 		arg.Queue,
+		arg.Mine,
 		arg.Rank,
 		arg.After,
 		arg.N,
@@ -594,8 +619,11 @@ func (q *Queries) OpenTicketsPage(ctx context.Context, arg OpenTicketsPageParams
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.ClosedAt,
+			&i.AssignedTo,
+			&i.MovedFrom,
 			&i.CustomerName,
 			&i.CustomerEmail,
+			&i.Assignee,
 		); err != nil {
 			return nil, err
 		}

@@ -113,7 +113,7 @@ func (q *Queries) MessagesOf(ctx context.Context, ticketID int64) ([]Message, er
 }
 
 const ticketByCause = `-- name: TicketByCause :one
-SELECT id, customer_id, cause, queue, priority, status, subject, created_at, updated_at, closed_at FROM tickets WHERE cause = ?
+SELECT id, customer_id, cause, queue, priority, status, subject, created_at, updated_at, closed_at, assigned_to, moved_from FROM tickets WHERE cause = ?
 `
 
 func (q *Queries) TicketByCause(ctx context.Context, cause string) (Ticket, error) {
@@ -130,12 +130,14 @@ func (q *Queries) TicketByCause(ctx context.Context, cause string) (Ticket, erro
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ClosedAt,
+		&i.AssignedTo,
+		&i.MovedFrom,
 	)
 	return i, err
 }
 
 const ticketByID = `-- name: TicketByID :one
-SELECT id, customer_id, cause, queue, priority, status, subject, created_at, updated_at, closed_at FROM tickets WHERE id = ?
+SELECT id, customer_id, cause, queue, priority, status, subject, created_at, updated_at, closed_at, assigned_to, moved_from FROM tickets WHERE id = ?
 `
 
 func (q *Queries) TicketByID(ctx context.Context, id int64) (Ticket, error) {
@@ -152,12 +154,14 @@ func (q *Queries) TicketByID(ctx context.Context, id int64) (Ticket, error) {
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.ClosedAt,
+		&i.AssignedTo,
+		&i.MovedFrom,
 	)
 	return i, err
 }
 
 const ticketPage = `-- name: TicketPage :many
-SELECT id, customer_id, cause, queue, priority, status, subject, created_at, updated_at, closed_at FROM tickets WHERE id > ?1 ORDER BY id LIMIT ?2
+SELECT id, customer_id, cause, queue, priority, status, subject, created_at, updated_at, closed_at, assigned_to, moved_from FROM tickets WHERE id > ?1 ORDER BY id LIMIT ?2
 `
 
 func (q *Queries) TicketPage(ctx context.Context, after int64, n int64) ([]Ticket, error) {
@@ -180,6 +184,8 @@ func (q *Queries) TicketPage(ctx context.Context, after int64, n int64) ([]Ticke
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.ClosedAt,
+			&i.AssignedTo,
+			&i.MovedFrom,
 		); err != nil {
 			return nil, err
 		}
@@ -195,7 +201,7 @@ func (q *Queries) TicketPage(ctx context.Context, after int64, n int64) ([]Ticke
 }
 
 const ticketsOf = `-- name: TicketsOf :many
-SELECT id, customer_id, cause, queue, priority, status, subject, created_at, updated_at, closed_at FROM tickets WHERE customer_id = ? ORDER BY id DESC LIMIT 50
+SELECT id, customer_id, cause, queue, priority, status, subject, created_at, updated_at, closed_at, assigned_to, moved_from FROM tickets WHERE customer_id = ? ORDER BY id DESC LIMIT 50
 `
 
 func (q *Queries) TicketsOf(ctx context.Context, customerID sql.NullInt64) ([]Ticket, error) {
@@ -218,6 +224,8 @@ func (q *Queries) TicketsOf(ctx context.Context, customerID sql.NullInt64) ([]Ti
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.ClosedAt,
+			&i.AssignedTo,
+			&i.MovedFrom,
 		); err != nil {
 			return nil, err
 		}

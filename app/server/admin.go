@@ -77,6 +77,7 @@ func (s *Server) adminRoutes() []Route {
 		s.findingRoutes(),
 		s.stripeRoutes(),
 		s.mergeRoutes(),
+		s.ticketMoveRoutes(),
 		s.connectorRoutes(),
 	)
 }

@@ -26,7 +26,7 @@ func TestTwoCustomersAreJoinedAndTakenApart(t *testing.T) {
 	_, body = a.get(auth.Finance, path+"/merge")
 	shows(t, "whom", body, "Who looks like the same person", "Number of the other customer")
 	_, body = a.get(auth.Finance, preview)
-	shows(t, "the preview", body, "This person pays more than once", "the same mailbox", "other names", "both have access", "1 subscription", "Keep customer", "!<script>alert")
+	shows(t, "the preview", body, "this person pays more than once", "the same mailbox", "other names", "both have access", "1 subscription", "Keep customer", "!<script>alert")
 
 	form := url.Values{"with": {otherPath[strings.LastIndex(otherPath, "/")+1:]}, "reason": {""}}
 	if status, body := a.post(auth.Finance, path+"/merge", form); status != 422 || !strings.Contains(body, "Say why") {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"bursar/app/auth"
 	"bursar/app/automation"
 	"bursar/app/customer"
 	"bursar/app/db"
@@ -20,6 +21,7 @@ type ticketsPageData struct {
 	page
 	pager
 	Queue, Status string // the filter
+	Mine          bool   // only those of who is signed in
 	Tabs          []ticketTab
 	Tickets       []ticketRow
 	Form          ticketForm
@@ -40,6 +42,7 @@ type ticketRow struct {
 	Subject   string
 	Who       link           // empty: nobody Bursar knows
 	There     *db.DeskTicket // on the desk of another company; nil if it is not there
+	Assignee  string
 }
 
 // ticketsPage answers GET /admin/tickets.
@@ -55,6 +58,10 @@ func (s *Server) renderTickets(w http.ResponseWriter, r *http.Request, status in
 	if query.Get("status") == "closed" {
 		d.Status = "closed"
 	}
+	mine := int64(0)
+	if d.Mine = query.Get("mine") != ""; d.Mine {
+		mine = userOf(r).ID
+	}
 	open, err := q.CountOpenTickets(ctx)
 	if err != nil {
 		return fmt.Errorf("count the tickets: %w", err)
@@ -62,9 +69,9 @@ func (s *Server) renderTickets(w http.ResponseWriter, r *http.Request, status in
 	d.Tabs = ticketTabs(open)
 	next := ""
 	if d.Status == "closed" {
-		d.Tickets, next, err = closedTickets(ctx, q, d.Queue, cursorOf(r))
+		d.Tickets, next, err = closedTickets(ctx, q, d.Queue, mine, cursorOf(r))
 	} else {
-		d.Tickets, next, err = openTickets(ctx, q, d.Queue, query.Get("before"))
+		d.Tickets, next, err = openTickets(ctx, q, d.Queue, mine, query.Get("before"))
 	}
 	if err != nil {
 		return fmt.Errorf("list the tickets: %w", err)
@@ -102,13 +109,13 @@ func ticketTabs(open []db.CountOpenTicketsRow) []ticketTab {
 }
 
 // openTickets are a page of those that are open: urgent ones first, then the oldest. Its cursor has both.
-func openTickets(ctx context.Context, q *db.Queries, queue, cursor string) ([]ticketRow, string, error) {
+func openTickets(ctx context.Context, q *db.Queries, queue string, mine int64, cursor string) ([]ticketRow, string, error) {
 	rank, after := int64(0), int64(0)
 	if a, b, ok := strings.Cut(cursor, "."); ok {
 		rank, _ = strconv.ParseInt(a, 10, 64) // from the beginning if it is no number
 		after, _ = strconv.ParseInt(b, 10, 64)
 	}
-	rows, err := q.OpenTicketsPage(ctx, db.OpenTicketsPageParams{Queue: queue, Rank: rank, After: after, N: listSize + 1})
+	rows, err := q.OpenTicketsPage(ctx, db.OpenTicketsPageParams{Queue: queue, Mine: mine, Rank: rank, After: after, N: listSize + 1})
 	rows, next := cut(rows, func(t db.OpenTicketsPageRow) int64 { return t.ID })
 	list := make([]ticketRow, len(rows))
 	for i, t := range rows {
@@ -125,8 +132,8 @@ func openTickets(ctx context.Context, q *db.Queries, queue, cursor string) ([]ti
 }
 
 // closedTickets are a page of those that are closed, the newest first.
-func closedTickets(ctx context.Context, q *db.Queries, queue string, before int64) ([]ticketRow, string, error) {
-	rows, err := q.ClosedTicketsPage(ctx, queue, before, listSize+1)
+func closedTickets(ctx context.Context, q *db.Queries, queue string, mine, before int64) ([]ticketRow, string, error) {
+	rows, err := q.ClosedTicketsPage(ctx, db.ClosedTicketsPageParams{Queue: queue, Mine: mine, Before: before, N: listSize + 1})
 	rows, next := cut(rows, func(t db.ClosedTicketsPageRow) int64 { return t.ID })
 	list := make([]ticketRow, len(rows))
 	for i, t := range rows {
@@ -137,7 +144,7 @@ func closedTickets(ctx context.Context, q *db.Queries, queue string, before int6
 
 func rowOf(t db.OpenTicketsPageRow) ticketRow {
 	row := ticketRow{Ticket: db.Ticket{ID: t.ID, CustomerID: t.CustomerID, Cause: t.Cause, Queue: t.Queue, Priority: t.Priority, Status: t.Status,
-		CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, ClosedAt: t.ClosedAt}, Reference: support.Reference(t.ID), Subject: mail.Line(t.Subject, 120)}
+		CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, ClosedAt: t.ClosedAt}, Reference: support.Reference(t.ID), Subject: mail.Line(t.Subject, 120), Assignee: t.Assignee}
 	if t.CustomerID.Valid {
 		row.Who = nameLink(t.CustomerName, t.CustomerEmail, t.CustomerID.Int64)
 	}
@@ -157,6 +164,11 @@ type ticketPageData struct {
 	There     *db.DeskTicket // on the desk of another company; nil if it is not there
 	Desk      string         // of that company
 	Note      noteForm
+	Queues    []string
+	People    []db.AssignableRow
+	MayWork   bool
+	Assigned  int64
+	Back      string // takes the last move back; "" if there is none
 }
 
 // noTicket says that a ticket is not there.
@@ -177,6 +189,13 @@ func (s *Server) renderTicket(w http.ResponseWriter, r *http.Request, status int
 		Reference: support.Reference(t.ID), Subject: mail.Line(t.Subject, maxText), ByRule: automation.Owns(t.Cause), Note: note.fresh()}
 	if d.Messages, err = q.MessagesOf(ctx, t.ID); err != nil {
 		return fmt.Errorf("read the messages of ticket %d: %w", t.ID, err)
+	}
+	d.Queues, d.MayWork, d.Assigned = support.Queues[:], userOf(r).Role.May(auth.WorkTickets), t.AssignedTo.Int64
+	if d.People, err = q.Assignable(ctx); err != nil {
+		return fmt.Errorf("list the people: %w", err)
+	}
+	if from, ok := support.MovedFrom(t); ok && d.MayWork {
+		d.Back = movePath(t.ID, from)
 	}
 	there, err := s.there(ctx, t.ID)
 	if err != nil {

@@ -55,7 +55,7 @@ func TestOpenTicketsComeInPages(t *testing.T) {
 		SELECT i, 'general', CASE WHEN i % 2 THEN 'normal' ELSE 'urgent' END, 'open', 'x', 1, 1 FROM n`)
 	var ids []int64
 	for cursor, n := "", 0; n < 3; n++ {
-		list, next, err := openTickets(t.Context(), a.DB.Read(), "", cursor)
+		list, next, err := openTickets(t.Context(), a.DB.Read(), "", 0, cursor)
 		check(t, err)
 		for _, row := range list {
 			ids = append(ids, row.ID)
@@ -167,5 +167,41 @@ func TestATicketIsClosedAndOpenedAgain(t *testing.T) {
 	want := []string{"support@example.com tickets.reopen T-1 done", "support@example.com tickets.close T-1 done"}
 	if got := a.audits(10); !slices.Equal(got, want) {
 		t.Errorf("the audit has %q", got)
+	}
+}
+
+// TestATicketIsMovedAndMovedBack changes queue, priority and person, and takes it back from the page.
+func TestATicketIsMovedAndMovedBack(t *testing.T) {
+	t.Parallel()
+	a := newAdmin(t)
+	path := a.addTicket(support.Ticket{Cause: "a", Queue: "billing", Priority: "normal", Subject: "The first"})
+	a.addTicket(support.Ticket{Cause: "b", Queue: "billing", Priority: "normal", Subject: "The second"})
+	var me int64
+	a.queryRow(`SELECT id FROM users WHERE email = 'support@example.com'`, &me)
+	to := url.Values{"queue": {"product"}, "priority": {"urgent"}, "assigned_to": {fmt.Sprint(me)}}
+	body := a.submit(auth.Support, path+"/move", to)
+	shows(t, "moved", body, "queue billing → product, priority normal → urgent, assigned nobody → support@example.com", "Undo the last move")
+	shows(t, "again", a.submit(auth.Support, path+"/move", to), "is there already")
+	_, body = a.get(auth.Support, "/admin/tickets?mine=1")
+	shows(t, "mine", body, "The first", "!The second", "support@example.com")
+	_, body = a.get(auth.Owner, "/admin/tickets?mine=1")
+	shows(t, "of somebody else", body, "!The first")
+	_, body = a.get(auth.Owner, path)
+	shows(t, "later", body, "Undo the last move")
+	body = a.submit(auth.Owner, path+"/move?queue=billing&priority=normal&assigned_to=0", nil)
+	shows(t, "taken back", body, "queue product → billing", "!Undo the last move")
+	for name, form := range map[string]url.Values{
+		"a queue that is none":    {"queue": {"x"}, "priority": {"normal"}, "assigned_to": {"0"}},
+		"somebody who is not":     {"queue": {"billing"}, "priority": {"normal"}, "assigned_to": {"99"}},
+		"a person that is a word": {"queue": {"billing"}, "priority": {"normal"}, "assigned_to": {"me"}},
+	} {
+		if status, _ := a.post(auth.Support, path+"/move", form); status != 400 {
+			t.Errorf("%s: %d", name, status)
+		}
+	}
+	var before, after string
+	a.queryRow(`SELECT before, after FROM audit WHERE action = 'tickets.move' ORDER BY id LIMIT 1`, &before, &after)
+	if before != "queue billing, priority normal, assigned to user 0" || after != fmt.Sprintf("queue product, priority urgent, assigned to user %d", me) {
+		t.Errorf("the audit has %q and %q", before, after)
 	}
 }

@@ -83,16 +83,18 @@ SELECT queue, CAST(COUNT(*) AS INTEGER) AS n FROM tickets WHERE status = 'open' 
 
 -- name: OpenTicketsPage :many
 -- Urgent ones first (rank 0, the others 1), then the oldest; '' stands for any queue.
-SELECT t.*, CAST(COALESCE(c.name, '') AS TEXT) AS customer_name, CAST(COALESCE(c.email, '') AS TEXT) AS customer_email
-FROM tickets t LEFT JOIN customers c ON c.id = t.customer_id
-WHERE t.status = 'open' AND (CAST(@queue AS TEXT) = '' OR t.queue = @queue)
+SELECT t.*, CAST(COALESCE(c.name, '') AS TEXT) AS customer_name, CAST(COALESCE(c.email, '') AS TEXT) AS customer_email,
+  CAST(COALESCE(u.email, '') AS TEXT) AS assignee
+FROM tickets t LEFT JOIN customers c ON c.id = t.customer_id LEFT JOIN users u ON u.id = t.assigned_to
+WHERE t.status = 'open' AND (CAST(@queue AS TEXT) = '' OR t.queue = @queue) AND (CAST(@mine AS INTEGER) = 0 OR t.assigned_to = CAST(@mine AS INTEGER))
   AND ((t.priority = 'normal') > CAST(@rank AS INTEGER) OR (t.priority = 'normal') = CAST(@rank AS INTEGER) AND t.id > @after)
 ORDER BY t.priority = 'normal', t.id LIMIT @n;
 
 -- name: ClosedTicketsPage :many
-SELECT t.*, CAST(COALESCE(c.name, '') AS TEXT) AS customer_name, CAST(COALESCE(c.email, '') AS TEXT) AS customer_email
-FROM tickets t LEFT JOIN customers c ON c.id = t.customer_id
-WHERE t.status = 'closed' AND (CAST(@queue AS TEXT) = '' OR t.queue = @queue) AND t.id < @before
+SELECT t.*, CAST(COALESCE(c.name, '') AS TEXT) AS customer_name, CAST(COALESCE(c.email, '') AS TEXT) AS customer_email,
+  CAST(COALESCE(u.email, '') AS TEXT) AS assignee
+FROM tickets t LEFT JOIN customers c ON c.id = t.customer_id LEFT JOIN users u ON u.id = t.assigned_to
+WHERE t.status = 'closed' AND (CAST(@queue AS TEXT) = '' OR t.queue = @queue) AND (CAST(@mine AS INTEGER) = 0 OR t.assigned_to = CAST(@mine AS INTEGER)) AND t.id < @before
 ORDER BY t.id DESC LIMIT @n;
 
 -- name: ReopenTicket :execrows
