@@ -542,6 +542,7 @@ CREATE TABLE findings (
 ) STRICT;
 CREATE UNIQUE INDEX findings_open ON findings (kind, subject) WHERE state IN ('open', 'dismissed');
 CREATE INDEX findings_run ON findings (run_id);
+CREATE INDEX findings_fixed ON findings (kind, subject) WHERE state = 'fixed';
 CREATE INDEX findings_customer ON findings (customer_id) WHERE state IN ('open', 'dismissed');
 CREATE INDEX findings_link ON findings (link_hash) WHERE link_hash IS NOT NULL;
 

@@ -139,6 +139,10 @@ func (a *App) join() {
 		To: c.ReportTo, Send: c.SMTP != nil && len(c.ReportTo) > 0, URL: c.URL, Location: c.Location,
 		Billing: a.Billing, Cap: c.RepairCap, Policies: a.policies(), MinutesPerAction: c.MinutesPerAction}
 
+	for _, k := range a.Connectors {
+		a.Reconciler.Connectors = append(a.Reconciler.Connectors, k.System)
+	}
+
 	a.Billing.Handle(a.Worker)
 	a.Money.Handle(a.Worker)
 	crm.Handle(a.Worker, a.DB, a.CRM)

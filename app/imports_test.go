@@ -16,7 +16,7 @@ import (
 // parts and may import all of them.
 var mayImport = map[string][]string{
 	"server":     {"alert", "auth", "automation", "billing", "connect", "crm", "customer", "db", "mail", "money", "privacy", "queue", "reconcile", "stripe", "support"},
-	"reconcile":  {"auth", "automation", "billing", "crm", "customer", "db", "mail", "queue", "redact", "stripe", "support"},
+	"reconcile":  {"auth", "automation", "billing", "connect", "crm", "customer", "db", "mail", "queue", "redact", "stripe", "support"},
 	"money":      {"auth", "billing", "customer", "db", "queue", "stripe"},
 	"alert":      {"db", "mail", "queue", "remote"},
 	"billing":    {"automation", "customer", "db", "queue", "stripe"},

@@ -61,6 +61,33 @@ func (q *Queries) CountProposals(ctx context.Context, runID int64) (int64, error
 	return column_1, err
 }
 
+const countRepaired = `-- name: CountRepaired :one
+SELECT CAST(COUNT(*) AS INTEGER) FROM findings
+WHERE state = 'fixed' AND kind = ?1 AND subject = ?2 AND expected = ?3 AND actual = ?4 AND fixed_by = 'bursar' AND fixed_at >= ?5
+`
+
+type CountRepairedParams struct {
+	Kind     string
+	Subject  string
+	Expected string
+	Actual   string
+	Since    Time
+}
+
+// How often jobs have mended the same difference since a time.
+func (q *Queries) CountRepaired(ctx context.Context, arg CountRepairedParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countRepaired,
+		arg.Kind,
+		arg.Subject,
+		arg.Expected,
+		arg.Actual,
+		arg.Since,
+	)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const deleteLink = `-- name: DeleteLink :exec
 DELETE FROM links WHERE system = ? AND remote_id = ?
 `
@@ -699,11 +726,12 @@ func (q *Queries) InvoiceByID(ctx context.Context, id string) (Invoice, error) {
 
 const keepFindings = `-- name: KeepFindings :exec
 UPDATE findings SET run_id = ?1 WHERE customer_id = ?2 AND state IN ('open', 'dismissed') AND run_id < ?1
+  AND kind NOT IN (SELECT k.value FROM json_each(CAST(?3 AS TEXT)) k)
 `
 
-// What is open about a customer was not looked at by this run: it stays as it is.
-func (q *Queries) KeepFindings(ctx context.Context, runID int64, customerID sql.NullInt64) error {
-	_, err := q.db.ExecContext(ctx, keepFindings, runID, customerID)
+// What is open about a customer was not looked at by this run: it stays as it is, except the kinds of a JSON list.
+func (q *Queries) KeepFindings(ctx context.Context, runID int64, customerID sql.NullInt64, except string) error {
+	_, err := q.db.ExecContext(ctx, keepFindings, runID, customerID, except)
 	return err
 }
 

@@ -91,6 +91,7 @@ func New(ctx context.Context, dir string, files fs.FS, customers int, seed uint6
 	go c.api.Serve(listener)
 	client := stripe.New("sk_test_lab", "http://"+listener.Addr().String())
 	client.Pace(10_000)
+	client.Patience(time.Minute) // a busy machine is no finding
 	plans := map[string]string{}
 	for _, key := range []string{"starter", "team", "scale"} {
 		plans[c.Stripe.Price(key)] = key

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"bursar/app/connect"
 	"bursar/app/crm"
 	"bursar/app/db"
 	"bursar/app/queue"
@@ -18,30 +19,32 @@ import (
 
 // Causes of a difference, as they are stored.
 const (
-	Unknown        = "unknown"
-	NeverDelivered = "never_delivered" // Stripe made an event, and it is not here
-	Late           = "late"            // it came long after it was made, or the sweep brought it
-	JobFailed      = "job_failed"      // it came, and the job that follows from it failed
-	JobWaits       = "job_waits"       // it came, and the job has not had its turn
-	JobDropped     = "job_dropped"     // it came, and a person discarded the job
-	Ignored        = "ignored"         // it came, and is of another mode or account
-	Paused         = "paused"          // the system is left alone just now
-	EditedHere     = "edited_here"     // changed in Bursar's own file
-	EditedThere    = "edited_there"    // changed in the CRM or on the desk
-	DeletedThere   = "deleted_there"   // deleted in the CRM or on the desk
-	NoEvent        = "no_event"        // changed in Stripe, which made no event about it
-	Older          = "older"           // from before Bursar listened
-	TimePassed     = "time_passed"     // it became wrong by itself
-	NeverWritten   = "never_written"   // no job was ever made that would write it
-	AsInStripe     = "as_in_stripe"    // Stripe itself says it
-	Unnamed        = "unnamed"         // a setting is missing
-	Duplicate      = "duplicate"
+	Unknown           = "unknown"
+	NeverDelivered    = "never_delivered"    // Stripe made an event, and it is not here
+	Late              = "late"               // it came long after it was made, or the sweep brought it
+	JobFailed         = "job_failed"         // it came, and the job that follows from it failed
+	JobWaits          = "job_waits"          // it came, and the job has not had its turn
+	JobDropped        = "job_dropped"        // it came, and a person discarded the job
+	Ignored           = "ignored"            // it came, and is of another mode or account
+	Paused            = "paused"             // the system is left alone just now
+	ConnectorOff      = "connector_off"      // nothing is written to the system of another company
+	ConnectorObserves = "connector_observes" // what would be written there is only noted
+	EditedHere        = "edited_here"        // changed in Bursar's own file
+	EditedThere       = "edited_there"       // changed in the CRM or on the desk
+	DeletedThere      = "deleted_there"      // deleted in the CRM or on the desk
+	NoEvent           = "no_event"           // changed in Stripe, which made no event about it
+	Older             = "older"              // from before Bursar listened
+	TimePassed        = "time_passed"        // it became wrong by itself
+	NeverWritten      = "never_written"      // no job was ever made that would write it
+	AsInStripe        = "as_in_stripe"       // Stripe itself says it
+	Unnamed           = "unnamed"            // a setting is missing
+	Duplicate         = "duplicate"
 )
 
 var causeWords = map[string]string{
 	Unknown: "not known", NeverDelivered: "never delivered", Late: "delivered late", JobFailed: "delivered, and the job failed",
 	JobWaits: "delivered, and the job waits", JobDropped: "delivered, and the job was discarded", Ignored: "the event was ignored",
-	Paused: "the system is paused", EditedHere: "edited here by hand", EditedThere: "edited there by hand", DeletedThere: "deleted there by hand",
+	Paused: "the system is paused", ConnectorOff: "the connector is off", ConnectorObserves: "the connector only observes", EditedHere: "edited here by hand", EditedThere: "edited there by hand", DeletedThere: "deleted there by hand",
 	NoEvent: "changed in Stripe without an event", Older: "older than this Bursar", TimePassed: "time has passed",
 	NeverWritten: "never written", AsInStripe: "so in Stripe itself", Unnamed: "a setting is missing", Duplicate: "looks like a duplicate",
 }
@@ -360,7 +363,7 @@ func (c *comparison) whyContact(ctx context.Context, f *finding) (reason, error)
 	if err != nil {
 		return reason{}, err
 	}
-	if r, ok, err := c.ofJob(ctx, jobs, "crm"); ok || err != nil {
+	if r, ok, err := c.ofConnector(ctx, connect.AreaCRM, jobs); ok || err != nil {
 		return r, err
 	}
 	links, err := c.DB.Read().LinksOfCustomer(ctx, f.customerID)
@@ -388,7 +391,7 @@ func (c *comparison) whyTicket(ctx context.Context, f *finding) (reason, error) 
 	if err != nil {
 		return reason{}, err
 	}
-	if r, ok, err := c.ofJob(ctx, jobs, "desk"); ok || err != nil {
+	if r, ok, err := c.ofConnector(ctx, connect.AreaDesk, jobs); ok || err != nil {
 		return r, err
 	}
 	if len(jobs) == 0 {

@@ -20,6 +20,7 @@ type finding struct {
 	actual     string
 	job        queue.Args // what mends it, or what a person may ask for; nil: nothing can
 	before     queue.Args // what puts back what stood there; nil where nothing can
+	hold       bool       // a person must ask for the job though the kind needs none
 	since      time.Time  // when what differs was begun to be read; zero: as the rest of this part
 
 	stripeCustomer string // whose events and jobs may tell why, "" if none
@@ -60,10 +61,17 @@ func (c *comparison) add(ctx context.Context, f finding) error {
 		}
 	}
 	if f.stripeCustomer != "" && KindOf(f.kind).source != here {
-		c.covered[f.stripeCustomer] = true
+		made := f.kind == notInStripe || f.kind == linkToNothing // what is here was made up: nothing may follow from it
+		c.covered[f.stripeCustomer] = c.covered[f.stripeCustomer] || made || f.job != nil && !KindOf(f.kind).Person
 	}
 	if err := c.explain(ctx, &f); err != nil {
 		return fmt.Errorf("why %s %s: %w", f.kind, f.subject, err)
+	}
+	if f.kind == notInStripe || f.kind == linkToNothing {
+		f.evidence += ". The contact and the tickets of this customer are compared again once this is decided"
+	}
+	if err := c.holdAgain(ctx, &f); err != nil {
+		return err
 	}
 	if err := c.say(ctx, &f); err != nil {
 		return fmt.Errorf("what the systems say of %s: %w", f.subject, err)
@@ -112,7 +120,7 @@ func (c *comparison) params(f finding) (p db.SaveFindingParams, err error) {
 	p = db.SaveFindingParams{RunID: c.row.ID, Kind: f.kind, Subject: f.subject, CustomerID: f.customerID,
 		Expected: f.expected, Actual: f.actual, Systems: string(systems), Cause: cmp.Or(f.cause, Unknown), Evidence: f.evidence,
 		EvidenceAt: db.At(f.at), EvidenceJob: f.evidenceJob, Repair: "job", Now: db.Now()}
-	if KindOf(f.kind).Person || f.job == nil {
+	if KindOf(f.kind).Person || f.job == nil || f.hold {
 		p.Repair = "person"
 	}
 	if f.job != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -110,13 +109,19 @@ func (c *comparison) compareCustomer(ctx context.Context, f customer.Facts) erro
 	}
 	now := time.Now()
 	follows := f.RecordAt(now)
-	if c.isCovered(f.Stripe) { // once Stripe has been read again the rest follows, or is seen by the next run
+	covered, waits := c.isCovered(f.Stripe)
+	if covered && waits {
+		return c.compareWaiting(ctx, f)
+	}
+	if covered { // once Stripe has been read again the rest follows, or is seen by the next run
 		if c.contacts != nil {
 			if err := c.contactsBefore(ctx, f.Record.ID); err != nil {
 				return err
 			}
 		}
-		return c.DB.Tx(ctx, func(q *db.Queries) error { return q.KeepFindings(ctx, c.row.ID, db.ID(f.Record.ID)) })
+		return c.DB.Tx(ctx, func(q *db.Queries) error {
+			return q.KeepFindings(ctx, c.row.ID, db.ID(f.Record.ID), "[]")
+		})
 	}
 	if err := c.compareRecord(ctx, f, follows); err != nil {
 		return err
@@ -125,6 +130,26 @@ func (c *comparison) compareCustomer(ctx context.Context, f customer.Facts) erro
 	if err := c.compareMoney(ctx, f); err != nil {
 		return err
 	}
+	return c.compareOthers(ctx, f, now)
+}
+
+// compareWaiting compares the CRM and the desk with the record as it is, while a person has not decided whether
+// it follows Stripe: that may take long, and must not hide what is wrong there.
+func (c *comparison) compareWaiting(ctx context.Context, f customer.Facts) error {
+	err := c.DB.Tx(ctx, func(q *db.Queries) error {
+		return q.KeepFindings(ctx, c.row.ID, db.ID(f.Record.ID), elsewhere)
+	})
+	if err != nil {
+		return err
+	}
+	return c.compareOthers(ctx, f, time.Now())
+}
+
+// elsewhere are the kinds that compareOthers and closeLeftOpen look for, as JSON.
+const elsewhere = `["contact_missing", "contact_differs", "contact_doubled", "contact_unwanted", "ticket_missing", "ticket_left_open"]`
+
+// compareOthers compares the CRM and the desk with what the rules want for a customer.
+func (c *comparison) compareOthers(ctx context.Context, f customer.Facts, now time.Time) error {
 	want := automation.Want(f, now)
 	if c.contacts != nil {
 		if err := c.compareContact(ctx, f, want.Contact); err != nil {
@@ -195,9 +220,16 @@ func (c *comparison) compareMoney(ctx context.Context, f customer.Facts) error {
 	return nil
 }
 
-// isCovered says that Stripe was found to say something else of a customer: what is stored is not the last word.
-func (c *comparison) isCovered(list []db.StripeCustomer) bool {
-	return slices.ContainsFunc(list, func(s db.StripeCustomer) bool { return c.covered[s.ID] })
+// isCovered says that Stripe was found to say something else of a customer, so that what is stored is not the last
+// word, and whether all of that waits for a person.
+func (c *comparison) isCovered(list []db.StripeCustomer) (covered, waits bool) {
+	waits = true
+	for _, s := range list {
+		queued, found := c.covered[s.ID]
+		covered = covered || found
+		waits = waits && (!queued || c.ends[s.ID])
+	}
+	return covered, waits
 }
 
 // compareContact compares the contact of a customer with what the rules want; nil is none.
@@ -336,7 +368,7 @@ func (c *comparison) closeLeftOpen(ctx context.Context) error {
 		case err != nil:
 			return err
 		default:
-			if c.isCovered(f.Stripe) || wants(f, cause) {
+			if covered, waits := c.isCovered(f.Stripe); covered && !waits || wants(f, cause) {
 				continue // it came while this run was reading, or Stripe says something new of its customer
 			}
 			d.job = automation.Close(f, cause)

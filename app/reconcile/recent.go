@@ -81,7 +81,7 @@ func (c *comparison) owner(ctx context.Context, stripeID string) (int64, error) 
 // something was found already that is mended by the same reading.
 func (c *comparison) money(ctx context.Context, kind, subject, stripeID, expected, actual string) error {
 	owner, err := c.owner(ctx, stripeID)
-	if err != nil || owner == 0 || c.covered[stripeID] && !c.ends[stripeID] {
+	if _, covered := c.covered[stripeID]; err != nil || owner == 0 || covered && !c.ends[stripeID] {
 		return err
 	}
 	now := time.Now()

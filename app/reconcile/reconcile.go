@@ -24,19 +24,20 @@ import (
 
 // Reconciler has what a run needs.
 type Reconciler struct {
-	DB        *db.DB
-	Stripe    *stripe.Client // nil: no API key, Stripe itself is not compared
-	CRM       crm.CRM
-	Desk      support.Desk
-	Policies  crm.Policies // of the contacts' fields: what may differ
-	Templates *mail.Templates
-	To        []string // who gets the report
-	Send      bool     // there is SMTP; without it the report stays in the outbox
-	URL       string   // of the admin pages
-	Location  *time.Location
-	Pause     time.Duration // before Stripe is asked again after an error; 0 is a second
-	Billing   *billing.Billing
-	Cap       int // how many repairs that take something away one run may do when asked to repair all
+	DB         *db.DB
+	Stripe     *stripe.Client // nil: no API key, Stripe itself is not compared
+	CRM        crm.CRM
+	Desk       support.Desk
+	Policies   crm.Policies // of the contacts' fields: what may differ
+	Connectors []string     // systems of other companies that are the CRM or the desk, like crm:hubspot
+	Templates  *mail.Templates
+	To         []string // who gets the report
+	Send       bool     // there is SMTP; without it the report stays in the outbox
+	URL        string   // of the admin pages
+	Location   *time.Location
+	Pause      time.Duration // before Stripe is asked again after an error; 0 is a second
+	Billing    *billing.Billing
+	Cap        int // how many repairs that take something away one run may do when asked to repair all
 
 	MinutesPerAction int // what one thing done by itself saves; 0: the report says nothing of it
 
@@ -142,7 +143,7 @@ type comparison struct {
 	tickets  *tickets                      // nil: not read whole
 	changed  map[string][]changed          // subscriptions that differ, by Stripe customer, until all of a customer are known
 	ends     map[string]bool               // Stripe customers whose next reading would take access away
-	covered  map[string]bool               // Stripe customers of whom something was found that reading them again mends
+	covered  map[string]bool               // Stripe customers of whom Stripe says something else: whether a job is queued that reads them again, or what is here is made up
 	events   *eventIndex                   // Stripe's events, once a finding needs them
 	later    []func(context.Context) error // looks at what was too young
 	patient  bool                          // has waited for the webhooks of what was too young

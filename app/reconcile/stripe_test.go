@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"bursar/app/demo"
 	"bursar/app/reconcile"
@@ -34,6 +35,7 @@ func TestStripeCannotBeReadWhole(t *testing.T) {
 			return true
 		}
 	}
+	const slow = "page 2 of the customers does not come in time"
 	const refused = `{"error":{"type":"invalid_request_error","message":"Invalid API Key"}}`
 	for _, row := range []struct {
 		name   string
@@ -47,6 +49,10 @@ func TestStripeCannotBeReadWhole(t *testing.T) {
 		{"page 2 of the customers is {}", "/v1/customers", false, answer(200, "{}"), "incomplete", 3},
 		{"page 2 of the subscriptions is {}", "/v1/subscriptions", false, answer(200, "{}"), "incomplete", 3},
 		{"page 2 of the subscriptions is cut off", "/v1/subscriptions", false, abort, "cannot be reached", 0},
+		{slow, "/v1/customers", false, func(_ http.ResponseWriter, r *http.Request) bool {
+			<-r.Context().Done() // until the reader gives up
+			return true
+		}, "cannot be reached", 3},
 		{"page 2 is HTML", "/v1/customers", false, answer(200, "<html>"), "cannot be reached", 3},
 		{"a list without an end", "/v1/subscriptions", false, func(_ http.ResponseWriter, r *http.Request) bool {
 			query := r.URL.Query()
@@ -66,6 +72,9 @@ func TestStripeCannotBeReadWhole(t *testing.T) {
 			c.adopt()
 			c.buy(demo.BuyOptions{Email: "lost@example.com"})
 			c.edit("UPDATE contacts SET plan = 'gold' WHERE customer_id = 2")
+			if row.name == slow {
+				c.Reconciler.Stripe.Patience(time.Second)
+			}
 			var failed atomic.Int64
 			c.onCall(func(w http.ResponseWriter, r *http.Request) bool {
 				list := smallPages(r) && !r.URL.Query().Has("customer")

@@ -25,6 +25,7 @@ const (
 // are jobs, which do. All its errors wrap an *Error, and it is safe for concurrent use.
 type Client struct {
 	backend stripego.Backend
+	http    *http.Client
 	key     string
 	limit   *rate.Limiter
 	reads   *reads
@@ -34,13 +35,14 @@ type Client struct {
 // New returns a client for a secret or restricted key. base is the URL of a stand-in for
 // Stripe, or empty.
 func New(key, base string) *Client {
-	config := &stripego.BackendConfig{
-		HTTPClient: &http.Client{
-			Timeout: callTimeout,
-			CheckRedirect: func(*http.Request, []*http.Request) error {
-				return http.ErrUseLastResponse // the API has none: the key goes nowhere else
-			},
+	caller := &http.Client{
+		Timeout: callTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse // the API has none: the key goes nowhere else
 		},
+	}
+	config := &stripego.BackendConfig{
+		HTTPClient:        caller,
 		MaxNetworkRetries: stripego.Int64(0),
 		EnableTelemetry:   stripego.Bool(false),
 		LeveledLogger:     &stripego.LeveledLogger{Level: stripego.LevelNull}, // it would print parts of answers
@@ -50,6 +52,7 @@ func New(key, base string) *Client {
 	}
 	return &Client{
 		backend: stripego.GetBackendWithConfig(stripego.APIBackend, config),
+		http:    caller,
 		key:     key,
 		limit:   rate.NewLimiter(callsPerSecond, callsPerSecond),
 		reads:   &reads{n: map[string]int64{}},
@@ -168,3 +171,7 @@ func (c *Client) Pace(perSecond float64) {
 	c.limit.SetLimit(rate.Limit(perSecond))
 	c.limit.SetBurst(max(int(perSecond), 1))
 }
+
+// Patience changes how long one request may take, for a simulator beside which nothing is as fast or slow as
+// Stripe. Call it before the first request.
+func (c *Client) Patience(d time.Duration) { c.http.Timeout = d }

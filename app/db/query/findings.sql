@@ -128,5 +128,11 @@ UPDATE stripe_customers SET deleted = 1 WHERE id = ?;
 DELETE FROM links WHERE system = ? AND remote_id = ?;
 
 -- name: KeepFindings :exec
--- What is open about a customer was not looked at by this run: it stays as it is.
-UPDATE findings SET run_id = @run_id WHERE customer_id = @customer_id AND state IN ('open', 'dismissed') AND run_id < @run_id;
+-- What is open about a customer was not looked at by this run: it stays as it is, except the kinds of a JSON list.
+UPDATE findings SET run_id = @run_id WHERE customer_id = @customer_id AND state IN ('open', 'dismissed') AND run_id < @run_id
+  AND kind NOT IN (SELECT k.value FROM json_each(CAST(@except AS TEXT)) k);
+
+-- name: CountRepaired :one
+-- How often jobs have mended the same difference since a time.
+SELECT CAST(COUNT(*) AS INTEGER) FROM findings
+WHERE state = 'fixed' AND kind = @kind AND subject = @subject AND expected = @expected AND actual = @actual AND fixed_by = 'bursar' AND fixed_at >= @since;
