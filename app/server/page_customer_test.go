@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bursar/app/auth"
+	"bursar/app/db"
 	"bursar/app/demo"
 	"bursar/app/queue"
 )
@@ -207,5 +208,26 @@ func TestHostileTextIsTextOnThePageOfACustomer(t *testing.T) {
 	shows(t, "the page", body, "!<script>alert", "!javascript:", "!\u202e", bought.Customer)
 	if len(body) > 60_000 {
 		t.Errorf("the page is %d bytes", len(body))
+	}
+}
+
+func TestHowLateAnEventCame(t *testing.T) {
+	t.Parallel()
+	installed := time.UnixMilli(1_700_000_000_000)
+	at := func(d time.Duration) db.Time { return db.At(installed.Add(d)) }
+	for _, row := range []struct {
+		name, source      string
+		created, received time.Duration
+		want              string
+	}{
+		{"at once", "webhook", time.Hour, time.Hour + time.Second, ""},
+		{"late", "webhook", time.Hour, 3 * time.Hour, "later"},
+		{"of the time before Bursar", "webhook", -900 * time.Hour, time.Hour, ""},
+		{"found by the sweep", "sweep", time.Hour, 3 * time.Hour, "came by sweep"},
+	} {
+		e := eventEntry(db.EventsOfStripeCustomerBeforeRow{Type: "invoice.paid", Source: row.source, CreatedAt: at(row.created), ReceivedAt: at(row.received)}, installed)
+		if (row.want == "") != (e.Note == "") || !strings.Contains(e.Note, row.want) {
+			t.Errorf("%s: %q", row.name, e.Note)
+		}
 	}
 }
