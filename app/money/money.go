@@ -103,7 +103,11 @@ const system = "stripe-actions"
 
 // Handle registers the job.
 func (m *Money) Handle(w *queue.Worker) {
-	queue.Handle(w, queue.Options{System: system, Timeout: 2 * time.Minute}, func(ctx context.Context, a RunAction) error { return m.Run(ctx, a.Action) })
+	o := queue.Options{System: system, Timeout: 2 * time.Minute}
+	if m.Stripe == nil {
+		o.System = "" // nothing there answers or does not
+	}
+	queue.Handle(w, o, func(ctx context.Context, a RunAction) error { return m.Run(ctx, a.Action) })
 }
 
 func (m *Money) step(name string) {

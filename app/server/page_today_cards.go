@@ -111,6 +111,7 @@ func ticketCards(ctx context.Context, q *db.Queries, _ auth.Role) (cards []card,
 			Button: cardButton{Label: "Open the ticket", Path: fmt.Sprintf("/admin/tickets/%d", t.ID)}, n: 1}
 		if t.CustomerID != 0 {
 			c.Who = nameLink(t.Name, t.Email, t.CustomerID)
+			c.Title = strings.TrimSuffix(strings.TrimSuffix(c.Title, " <"+t.Email+">"), ": "+c.Who.Text) // that stands below
 		}
 		cards = append(cards, c)
 	}

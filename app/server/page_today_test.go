@@ -97,7 +97,7 @@ func TestTodayShowsWhatNeedsAPerson(t *testing.T) {
 		{"a purchase of a minute ago", ada + `INSERT INTO checkouts VALUES ('cs_1', 'cus_1', 1, '', 'subscription', 'complete', 'paid', 0, '', 4900, 'usd', @now - 60000, 0, @now - 60000)`, auth.Support,
 			[]string{"Nothing needs you.", "!Paid, and"}, ""},
 		{"an urgent ticket", ada + `INSERT INTO tickets (customer_id, cause, queue, priority, status, subject, created_at, updated_at) VALUES (1, 'dispute:dp_1', 'billing', 'urgent', 'open', 'Payment disputed: Ada', @now, @now)`, auth.Support,
-			[]string{"One thing needs you.", "Payment disputed: Ada", "Urgent ticket in billing.", "Open the ticket"}, ""},
+			[]string{"One thing needs you.", "Payment disputed Ada", "Urgent ticket in billing.", "Open the ticket"}, ""},
 		{"tickets that can wait", ada + `INSERT INTO tickets (customer_id, cause, queue, priority, status, subject, created_at, updated_at)
 			VALUES (1, 'page:1', 'general', 'normal', 'open', 'A question', @now, @now), (1, 'dispute:dp_1', 'billing', 'urgent', 'closed', 'Payment disputed: Ada', @now, @now)`, auth.Support,
 			[]string{"Nothing needs you.", "!A question", "!disputed"}, ""},
@@ -190,7 +190,7 @@ func TestTodayOfALivingCompany(t *testing.T) {
 	check(t, err)
 	a.settle(s)
 	text, body := a.open(auth.Owner, "/admin")
-	shows(t, "the page", text, "Payment failed: Ada <script>alert(1)</script>{{.}}", "Customers 1 0 full , 1 grace , 0 pending , 0 none", "Last Stripe event just now")
+	shows(t, "the page", text, "Payment failed Ada <script>alert(1)</script>{{.}}", "Customers 1 0 full , 1 grace , 0 pending , 0 none", "Last Stripe event just now")
 	shows(t, "the page", body, "!<script>alert")
 }
 
