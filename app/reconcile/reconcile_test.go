@@ -287,7 +287,7 @@ func TestInFlight(t *testing.T) {
 	}{
 		{"a job is due", "available", now, time.Time{}, false},
 		{"a job is at work", "running", now, time.Time{}, false},
-		{"a job ended after the reading began", "completed", now, now.Add(time.Minute), false},
+		{"a job ended after the reading began", "completed", now, now.Add(time.Hour), false},
 		{"a job ended before", "completed", now, now.Add(-time.Minute), true},
 		{"a job failed and tries again", "retryable", now.Add(time.Hour), time.Time{}, true},
 		{"a job has been held for ten minutes", "available", now.Add(-10 * time.Minute), time.Time{}, true},
