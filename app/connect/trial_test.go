@@ -63,21 +63,7 @@ func TestExactlyOnce(t *testing.T) {
 			continue
 		}
 		if v.CRM {
-			t.Run(v.Name+" contacts", func(t *testing.T) {
-				t.Parallel()
-				there := double.open(trialLag)
-				tr := newTrial(t, v, AreaCRM, there)
-				tr.run(func(ctx context.Context, k *Keeper, n int) error {
-					c, err := NewCRM(ctx, k, "https://bursar.example.com")
-					if err != nil {
-						return err
-					}
-					_, err = c.SaveContact(ctx, crm.Contact{CustomerID: int64(n + 1), Name: "Ada", Email: fmt.Sprintf("ada%d@example.com", n), Lifecycle: crm.Customer})
-					return err
-				})
-				once(t, there.Records(double.contacts), double.contact)
-			})
-			t.Run(v.Name+" tasks", func(t *testing.T) {
+			t.Run(v.Name+" contacts and tasks", func(t *testing.T) {
 				t.Parallel()
 				there := double.open(trialLag)
 				tr := newTrial(t, v, AreaCRM, there)
@@ -93,6 +79,7 @@ func TestExactlyOnce(t *testing.T) {
 					}
 					return c.AddTask(ctx, crm.Task{CustomerID: id, Cause: fmt.Sprintf("payment_failed:in_%d", n), Title: "Call"})
 				})
+				once(t, there.Records(double.contacts), double.contact)
 				once(t, there.Records(double.tasks), double.task)
 			})
 		}
