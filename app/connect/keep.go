@@ -2,13 +2,9 @@ package connect
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"bursar/app/crm"
@@ -270,48 +266,6 @@ func (k *Keeper) link(ctx context.Context, ref *db.ExternalRef, found Found, r R
 	})
 }
 
-// observe records what Save would write.
-func (k *Keeper) observe(ctx context.Context, ref db.ExternalRef, r Record) (Found, error) {
-	var found *Found
-	var err error
-	if ref.RemoteID != "" {
-		found, err = k.Remote.Read(ctx, r.Kind, ref.RemoteID)
-	}
-	if found == nil && err == nil {
-		found, err = k.Remote.Find(ctx, r)
-	}
-	if err != nil {
-		return Found{}, k.failed(ctx, ref, outcome(fmt.Errorf("look for %s %s: %w", r.Kind, r.Key, err)))
-	}
-	action, stands := "update", Found{Key: r.Key, Fields: crm.Fields{}}
-	var changes []crm.Change
-	if found == nil {
-		action = "create"
-		for _, field := range r.Fields.Names() {
-			if value := fresh(k.policies(r), r.Fields)[field]; value != "" {
-				changes = append(changes, crm.Change{Field: field, New: value})
-			}
-		}
-	} else {
-		stands = *found
-		changes = k.policies(r).Changes(found.Fields, r.Fields)
-	}
-	stands.Fields = apply(stands.Fields, changes)
-	if ref.State == "" || ref.State == skipped {
-		ref.State = observed
-	}
-	ref.Problem = ""
-	return stands, k.DB.Tx(ctx, func(q *db.Queries) error {
-		if err := saveRef(ctx, q, ref); err != nil {
-			return err
-		}
-		if err := q.DropObservedWrite(ctx, k.System, ref.Kind, ref.Key); err != nil {
-			return err
-		}
-		return logWrite(ctx, q, ref, action, true, false, changes)
-	})
-}
-
 func (k *Keeper) saveRef(ctx context.Context, ref db.ExternalRef) error {
 	err := k.DB.Tx(ctx, func(q *db.Queries) error { return saveRef(ctx, q, ref) })
 	if err != nil {
@@ -323,68 +277,4 @@ func (k *Keeper) saveRef(ctx context.Context, ref db.ExternalRef) error {
 func saveRef(ctx context.Context, q *db.Queries, ref db.ExternalRef) error {
 	return q.SaveExternalRef(ctx, db.SaveExternalRefParams{System: ref.System, Kind: ref.Kind, Key: ref.Key, CustomerID: ref.CustomerID,
 		RemoteID: ref.RemoteID, State: ref.State, Hash: ref.Hash, Problem: ref.Problem, TriedAt: ref.TriedAt, LinkedAt: ref.LinkedAt, UpdatedAt: db.Now()})
-}
-
-// maxShown bounds a value in the list of writes, in bytes.
-const maxShown = 200
-
-func logWrite(ctx context.Context, q *db.Queries, ref db.ExternalRef, action string, only, byHand bool, changes []crm.Change) error {
-	if len(changes) == 0 {
-		return nil
-	}
-	if is, err := erased(ctx, q, ref.CustomerID); err != nil || is {
-		return err // while the call was under way
-	}
-	shown := slices.Clone(changes)
-	for i := range shown {
-		shown[i].Old, shown[i].New = cut(shown[i].Old), cut(shown[i].New)
-	}
-	text, err := json.Marshal(shown)
-	if err != nil {
-		return err
-	}
-	return q.InsertExternalWrite(ctx, db.InsertExternalWriteParams{System: ref.System, Kind: ref.Kind, Key: ref.Key, CustomerID: ref.CustomerID,
-		Observed: only, Action: action, ByHand: byHand, Changes: string(text), CreatedAt: db.Now()})
-}
-
-func cut(text string) string {
-	if len(text) <= maxShown {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxShown], "") + "…"
-}
-
-// locks keeps two writes of one record from passing each other: jobs don't, but people may save at the same time.
-type locks struct {
-	mu   sync.Mutex
-	held map[string]*lock
-}
-
-type lock struct {
-	sync.Mutex
-	users int
-}
-
-// lock waits for its turn and returns what ends it.
-func (l *locks) lock(name string) (unlock func()) {
-	l.mu.Lock()
-	if l.held == nil {
-		l.held = map[string]*lock{}
-	}
-	one := l.held[name]
-	if one == nil {
-		one = &lock{}
-		l.held[name] = one
-	}
-	one.users++
-	l.mu.Unlock()
-	one.Lock()
-	return func() {
-		one.Unlock()
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if one.users--; one.users == 0 {
-			delete(l.held, name)
-		}
-	}
 }
