@@ -210,6 +210,9 @@ func (c *comparison) lostEvent(ctx context.Context, f *finding) (lost stripe.Eve
 		return lost, false, nil
 	}
 	for _, e := range c.events.of[f.subject] {
+		if f.kind == customerDiffers && e.ObjectID != f.subject {
+			continue // a payment says nothing of the payer's name
+		}
 		if err := c.isLost(ctx, e, &lost); err != nil {
 			return lost, true, err
 		}
