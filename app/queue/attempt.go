@@ -45,13 +45,34 @@ func (w *Worker) work(ctx context.Context, job db.Job) {
 	}
 }
 
-// clean takes out secrets that another system's words repeat, before they are stored or logged.
+// clean takes out secrets that another system's words repeat, before they are stored or logged. The error
+// itself is left as it is: others may hold it.
 func (w *Worker) clean(err error) error {
+	cleaned := w.Redact.Error(err)
 	var sys *systemError
-	if errors.As(err, &sys) {
-		sys.error = w.Redact.Error(sys.error) // the circuit keeps its text alone
+	if !errors.As(err, &sys) {
+		return cleaned
 	}
-	return w.Redact.Error(err)
+	own := *sys
+	own.error = w.Redact.Error(sys.error) // the circuit keeps its text alone
+	return &cleanError{cleaned, &own}
+}
+
+// cleanError is an error whose systemError is clean too.
+type cleanError struct {
+	error
+	system *systemError
+}
+
+func (e *cleanError) Unwrap() error { return e.error }
+
+// As gives the clean systemError in the place of the one that is wrapped.
+func (e *cleanError) As(target any) bool {
+	sys, ok := target.(**systemError)
+	if ok {
+		*sys = e.system
+	}
+	return ok
 }
 
 func (w *Worker) attempt(ctx context.Context, h handler, job db.Job) (err error) {
