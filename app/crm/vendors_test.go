@@ -37,7 +37,7 @@ func TestVendors(t *testing.T) {
 			if doubles[v.Name] == nil {
 				t.Fatal("it has no double")
 			}
-			testContract(t, func(t *testing.T, customers int) under { return newVendor(t, v, doubles[v.Name](), customers) })
+			testContract(t, 100, func(t *testing.T, customers int) under { return newVendor(t, v, doubles[v.Name](), customers) })
 		})
 	}
 }

@@ -39,7 +39,7 @@ func TestVendors(t *testing.T) {
 			if doubles[v.Name] == nil {
 				t.Fatal("it has no double")
 			}
-			testContract(t, func(t *testing.T) under { return newVendor(t, v, doubles[v.Name]()) })
+			testContract(t, 100, func(t *testing.T) under { return newVendor(t, v, doubles[v.Name]()) })
 		})
 	}
 }
