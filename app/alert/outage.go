@@ -29,7 +29,7 @@ func (w *Watch) isDown(ctx context.Context, now time.Time, cause error) error {
 	}
 	rule := ruleOf(database)
 	item := w.item(db.AlertNotice{Key: database, Kind: opened, Level: int64(rule.Level), Value: "no write for " + spell(now.Sub(w.down.since)),
-		Cause: upperFirst(mail.Line(cause.Error(), 300)) + ". Other alerts cannot be seen until it is back.", SinceAt: db.At(w.down.since), CreatedAt: db.At(now)})
+		Cause: mail.UpperFirst(mail.Line(cause.Error(), 300)) + ". Other alerts cannot be seen until it is back.", SinceAt: db.At(w.down.since), CreatedAt: db.At(now)})
 	var errs []error
 	told := false
 	if w.Slack != nil {

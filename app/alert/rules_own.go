@@ -53,7 +53,7 @@ func measureDoor(ctx context.Context, l *look) (Measure, error) {
 		l.doorErr, l.doorAt = l.Door(ctx), l.now
 	}
 	if l.doorErr != nil {
-		return Measure{Verdict: Bad, Value: "the probe failed", Cause: upperFirst(mail.Line(l.doorErr.Error(), 300)) + ".", Number: 1}, nil
+		return Measure{Verdict: Bad, Value: "the probe failed", Cause: mail.UpperFirst(mail.Line(l.doorErr.Error(), 300)) + ".", Number: 1}, nil
 	}
 	return Measure{Verdict: Fine, Value: "the probe came through"}, nil
 }
@@ -101,7 +101,7 @@ func measureConnector(ctx context.Context, l *look, system string) (Measure, err
 		return Measure{}, err
 	}
 	return Measure{Verdict: Bad, Value: fmt.Sprintf("%s, %s", many(c.Failures, "failure", "failures"), many(waiting, "job waits", "jobs wait")), Number: 1,
-		Cause: upperFirst(mail.Line(c.Reason, 300)) + "."}, nil
+		Cause: mail.UpperFirst(mail.Line(c.Reason, 300)) + "."}, nil
 }
 
 // many writes a number with its word.

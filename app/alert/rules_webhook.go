@@ -254,7 +254,7 @@ func (l *look) checked(c Checked, bad, fine string) Measure {
 	}
 	when := ", checked " + spell(max(l.now.Sub(c.At), 0)) + " ago"
 	if c.Problem != "" {
-		return Measure{Verdict: Bad, Value: bad + when, Cause: upperFirst(mail.Line(c.Problem, 300)), Level: c.Level, Number: 1}
+		return Measure{Verdict: Bad, Value: bad + when, Cause: mail.UpperFirst(mail.Line(c.Problem, 300)), Level: c.Level, Number: 1}
 	}
 	return Measure{Verdict: Fine, Value: fine + when}
 }

@@ -49,3 +49,12 @@ func wrap(indent, width int, s string) string {
 	}
 	return b.String()
 }
+
+// UpperFirst begins a sentence.
+func UpperFirst(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	if size == 0 {
+		return ""
+	}
+	return string(unicode.ToUpper(first)) + s[size:]
+}

@@ -83,7 +83,7 @@ func (r Report) findingRow(f Finding) Row {
 	if f.Detail != "" {
 		text += ": " + mail.Line(f.Detail, maxText)
 	}
-	row := Row{Title: r.who(f.Who, f.CustomerID), Text: upperFirst(text), Cause: mail.Line(f.Cause, maxCause), Note: strings.Join(note, "; "),
+	row := Row{Title: r.who(f.Who, f.CustomerID), Text: mail.UpperFirst(text), Cause: mail.Line(f.Cause, maxCause), Note: strings.Join(note, "; "),
 		Link: r.customerURL(f.CustomerID), Decide: mail.Line(f.DecideURL, maxURL)}
 	if f.DecideURL != "" {
 		row.Does = mail.Line(f.Does, maxText)

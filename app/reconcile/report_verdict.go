@@ -3,8 +3,6 @@ package reconcile
 import (
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"bursar/app/mail"
 )
@@ -49,7 +47,7 @@ func (r Report) unread() string {
 func (r Report) Verdict() string {
 	todo := r.toDo()
 	if r.Incomplete != "" {
-		start := upperFirst(r.unread()) + " could not be read whole"
+		start := mail.UpperFirst(r.unread()) + " could not be read whole"
 		if len(r.Unread) == 0 {
 			start = "Not everything could be read"
 		}
@@ -166,15 +164,6 @@ func (r Report) Remarks() []string {
 	say(!r.StripeCompared, "Set STRIPE_API_KEY to a restricted key with read access and Stripe itself is compared too.")
 	say(r.Spreadsheet, fmt.Sprintf("For %d days every purchase gave access within two minutes. If you still check that in a spreadsheet: you can retire it.", r.DaysWithoutMiss))
 	return remarks
-}
-
-// upperFirst begins a sentence.
-func upperFirst(s string) string {
-	first, size := utf8.DecodeRuneInString(s)
-	if size == 0 {
-		return ""
-	}
-	return string(unicode.ToUpper(first)) + s[size:]
 }
 
 func count(n int, one, many string) string {

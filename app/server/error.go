@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"bursar/app/mail"
 )
 
 // HTTPError is an error of a handler that says what the caller may know of it. Any other error is a 500
@@ -157,7 +157,4 @@ func errorTitle(p problem) string {
 }
 
 // sentence makes one of an error's text.
-func sentence(text string) string {
-	first, size := utf8.DecodeRuneInString(text)
-	return string(unicode.ToUpper(first)) + text[size:] + "."
-}
+func sentence(text string) string { return mail.UpperFirst(text) + "." }

@@ -29,7 +29,7 @@ type actionRow struct {
 }
 
 func actionRowOf(a db.ListActionsRow) actionRow {
-	row := actionRow{ListActionsRow: a, What: mail.Line(upperFirst(a.Says), lineLength), Words: actionWords(a.State), Who: nameLink(a.CustomerName, a.CustomerEmail, a.CustomerID)}
+	row := actionRow{ListActionsRow: a, What: mail.Line(mail.UpperFirst(a.Says), lineLength), Words: actionWords(a.State), Who: nameLink(a.CustomerName, a.CustomerEmail, a.CustomerID)}
 	if a.Amount != 0 {
 		row.Amount = customer.FormatAmount(a.Amount, a.Currency)
 	}
@@ -110,14 +110,14 @@ type actionPageData struct {
 }
 
 // StateTitle is the state as a heading.
-func (p actionPageData) StateTitle() string { return upperFirst(p.Words) }
+func (p actionPageData) StateTitle() string { return mail.UpperFirst(p.Words) }
 
 // Said is what came of it, as a sentence.
 func (p actionPageData) Said() string {
 	if p.Outcome == "" {
 		return ""
 	}
-	return mail.Line(upperFirst(p.Outcome), lineLength) + "."
+	return mail.Line(mail.UpperFirst(p.Outcome), lineLength) + "."
 }
 
 // Due says that its job runs as soon as there is room.
@@ -218,7 +218,7 @@ func (p *actionPageData) readNext(ctx context.Context, q *db.Queries) error {
 func stepsOf(a db.ActionWithPeopleRow) (steps []actionStep) {
 	add := func(tone, text, note string, at db.Time) { steps = append(steps, actionStep{tone, text, note, at}) }
 	add("good", "Asked for by "+a.Asker+" ("+a.AskedRole+")", a.Reason, a.AskedAt)
-	a.Approval = upperFirst(a.Approval)
+	a.Approval = mail.UpperFirst(a.Approval)
 	switch {
 	case a.Approval == "":
 	case a.DecidedAt.IsZero():
@@ -236,9 +236,9 @@ func stepsOf(a db.ActionWithPeopleRow) (steps []actionStep) {
 	}
 	switch a.State {
 	case money.Done:
-		add("good", "Done", upperFirst(a.Outcome), a.SettledAt)
+		add("good", "Done", mail.UpperFirst(a.Outcome), a.SettledAt)
 	case money.Failed:
-		add("bad", "Not done", upperFirst(a.Outcome), a.SettledAt)
+		add("bad", "Not done", mail.UpperFirst(a.Outcome), a.SettledAt)
 	case money.Unknown:
 		add("bad", "Nobody knows yet what came of it", a.Outcome, db.Time{})
 		add("warn", "Bursar looks for it at Stripe, and does it again only if it is not there", "", a.LookedAt)
@@ -265,8 +265,8 @@ func actionCards(ctx context.Context, q *db.Queries, role auth.Role) (cards []ca
 			if state != money.Proposed && time.Since(a.AskedAt.Time) < unknownFor {
 				continue
 			}
-			c := card{Bad: state == money.Unknown, Title: upperFirst(actionWords(a.State)) + ": " + strings.ToLower(money.Kind(a.Kind).Label()), Since: a.AskedAt.Time, n: 1,
-				Who: nameLink(a.CustomerName, a.CustomerEmail, a.CustomerID), Text: mail.Line(upperFirst(a.Says)+", asked for by "+a.Asker+": "+a.Reason, lineLength),
+			c := card{Bad: state == money.Unknown, Title: mail.UpperFirst(actionWords(a.State)) + ": " + strings.ToLower(money.Kind(a.Kind).Label()), Since: a.AskedAt.Time, n: 1,
+				Who: nameLink(a.CustomerName, a.CustomerEmail, a.CustomerID), Text: mail.Line(mail.UpperFirst(a.Says)+", asked for by "+a.Asker+": "+a.Reason, lineLength),
 				Button: cardButton{Label: "Open the action", Path: fmt.Sprintf("/admin/actions/%d", a.ID)}}
 			cards = append(cards, c)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"bursar/app/customer"
 	"bursar/app/db"
+	"bursar/app/mail"
 	"bursar/app/money"
 )
 
@@ -26,7 +27,7 @@ func (s *Server) choose(ctx context.Context, q *db.Queries, p *confirmActionPage
 	case money.Pause:
 		p.Form.Behavior = cmp.Or(p.Form.Behavior, money.Behaviors()[0])
 		for _, b := range money.Behaviors() {
-			p.Behaviors = append(p.Behaviors, choice{b, upperFirst(money.BehaviorWords(b))})
+			p.Behaviors = append(p.Behaviors, choice{b, mail.UpperFirst(money.BehaviorWords(b))})
 		}
 		p.params.Behavior = p.Form.Behavior
 		p.Ready = slices.Contains(money.Behaviors(), p.Form.Behavior)
@@ -58,7 +59,7 @@ func (s *Server) chooseAmount(ctx context.Context, q *db.Queries, p *confirmActi
 	p.Minor, err = customer.ParseAmount(p.Form.Amount, p.Currency)
 	switch {
 	case err != nil:
-		p.Error = upperFirst(err.Error()) + "."
+		p.Error = mail.UpperFirst(err.Error()) + "."
 	case p.Minor <= 0:
 		p.Error = "The amount must be more than nothing."
 	case p.Minor > left:
@@ -71,7 +72,7 @@ func (s *Server) chooseAmount(ctx context.Context, q *db.Queries, p *confirmActi
 	if p.Approval, err = s.Money.Approval(ctx, q, user.ID, user.Role, p.Minor, p.Currency, time.Now(), math.MaxInt64); err != nil || p.Approval == "" {
 		return err
 	}
-	p.Approval = upperFirst(p.Approval)
+	p.Approval = mail.UpperFirst(p.Approval)
 	p.Approvers, err = q.CountApprovers(ctx, user.ID)
 	return err
 }
@@ -82,7 +83,7 @@ func (s *Server) choosePlan(ctx context.Context, p *confirmActionPage) (err erro
 	p.Form.Proration = cmp.Or(p.Form.Proration, money.Prorations()[0])
 	p.Form.Quantity = cmp.Or(p.Form.Quantity, strconv.FormatInt(max(p.thing.Subscription.Quantity, 1), 10))
 	for _, b := range money.Prorations() {
-		p.Prorations = append(p.Prorations, choice{b, upperFirst(money.ProrationWords(b))})
+		p.Prorations = append(p.Prorations, choice{b, mail.UpperFirst(money.ProrationWords(b))})
 	}
 	if s.Money.Stripe == nil {
 		return nil

@@ -134,7 +134,7 @@ func refusalOf(err error) (string, error) {
 	var known *stripe.Error
 	switch {
 	case errors.As(err, &refusal):
-		return upperFirst(string(refusal)) + ".", nil
+		return mail.UpperFirst(string(refusal)) + ".", nil
 	case errors.Is(err, money.ErrNoKey):
 		return "STRIPE_ACTIONS_KEY is not set, so Bursar cannot ask Stripe to do anything.", nil
 	case errors.Is(err, money.ErrForbidden):
@@ -171,7 +171,7 @@ func (s *Server) gatherAction(w http.ResponseWriter, r *http.Request, kind money
 		return p, err
 	}
 	if err := money.Possible(p.facts, kind, p.thing); err != nil {
-		p.Impossible = upperFirst(err.Error()) + "."
+		p.Impossible = mail.UpperFirst(err.Error()) + "."
 		return p, nil
 	}
 	return p, s.choose(ctx, q, &p)

@@ -98,7 +98,7 @@ func (s *Server) readMoney(ctx context.Context, q *db.Queries, f customer.Facts,
 			}
 			o := offer{Label: kind.Label(), Path: actionPath(kind, f.Record.ID, t.thing.ID())}
 			if err := money.Possible(f, kind, t.thing); err != nil {
-				o.Why = upperFirst(err.Error()) + "."
+				o.Why = mail.UpperFirst(err.Error()) + "."
 			}
 			g.Offers = append(g.Offers, o)
 		}

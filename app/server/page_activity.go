@@ -143,7 +143,7 @@ func (s *Server) activityPage(w http.ResponseWriter, r *http.Request) error {
 	if p.Check, err = auth.LastAuditCheck(ctx, q); err != nil {
 		return err
 	}
-	p.Count, p.Check.Broken = thousands(p.Check.Rows), upperFirst(p.Check.Broken)
+	p.Count, p.Check.Broken = thousands(p.Check.Rows), mail.UpperFirst(p.Check.Broken)
 	last, err := q.LastAudit(ctx)
 	if err != nil && !errors.Is(err, db.ErrNoRows) {
 		return fmt.Errorf("find the end of the audit: %w", err)

@@ -25,8 +25,8 @@ func exportPath(path string, r *http.Request) string {
 // exportRoutes are lists as files.
 func (s *Server) exportRoutes() []Route {
 	return []Route{
-		{"GET", "/admin/activity.csv", may(auth.ExportAll), s.exportActivity},
-		{"GET", "/admin/customers.csv", may(auth.ExportAll), s.exportCustomers},
+		{"GET", "/admin/activity.csv", may(auth.ExportAll), s.fresh(s.exportActivity)},
+		{"GET", "/admin/customers.csv", may(auth.ExportAll), s.fresh(s.exportCustomers)},
 	}
 }
 

@@ -126,7 +126,7 @@ func (p *alertsPageData) judge() {
 			notes = append(notes, fmt.Sprintf("%d %s", n[state], state))
 		}
 	}
-	p.Note = upperFirst(strings.Join(notes, ", "))
+	p.Note = mail.UpperFirst(strings.Join(notes, ", "))
 	switch firing := n[alert.Firing]; {
 	case p.At.IsZero():
 		p.Tone, p.Verdict = "incomplete", "Nothing has been looked at yet."
@@ -284,7 +284,7 @@ func (s *Server) alertCards(context.Context, *db.Queries, auth.Role) (cards []ca
 		if !a.Calls() || carded(a.Key) {
 			continue
 		}
-		cards = append(cards, card{Bad: a.Level > alert.Low, Title: a.Title, Text: mail.Line(strings.TrimSpace(upperFirst(a.Value)+". "+a.Cause), lineLength),
+		cards = append(cards, card{Bad: a.Level > alert.Low, Title: a.Title, Text: mail.Line(strings.TrimSpace(mail.UpperFirst(a.Value)+". "+a.Cause), lineLength),
 			Since: a.Row.OpenedAt.Time, Button: cardButton{Label: "What to do", Path: alertsPath + "/" + a.Key}, n: 1})
 	}
 	return cards, nil

@@ -97,7 +97,7 @@ func (s *Server) connectorCards(ctx context.Context, q *db.Queries, _ auth.Role)
 		if text == "" || c.Mode == connect.Off {
 			continue
 		}
-		cards = append(cards, card{Bad: true, Title: "The connector to " + k.Vendor.Label + " needs you", Text: upperFirst(mail.Line(text, lineLength)) + ".",
+		cards = append(cards, card{Bad: true, Title: "The connector to " + k.Vendor.Label + " needs you", Text: mail.UpperFirst(mail.Line(text, lineLength)) + ".",
 			Since: c.UpdatedAt.Time, Button: cardButton{Label: "Open the connector", Path: "/admin/connectors/" + c.System}, n: 1})
 	}
 	return cards, nil

@@ -144,7 +144,7 @@ func (p *customerPageData) readStanding(ctx context.Context, q *db.Queries) (s a
 	}
 	s.Findings, err = q.FindingsOfCustomer(ctx, db.ID(id))
 	for _, f := range s.Findings {
-		row := findingRow{What: upperFirst(reconcile.Label(f.Kind)), Cause: mail.Line(f.Evidence, 300), High: reconcile.KindOf(f.Kind).High}
+		row := findingRow{What: mail.UpperFirst(reconcile.Label(f.Kind)), Cause: mail.Line(f.Evidence, 300), High: reconcile.KindOf(f.Kind).High}
 		row.ID, row.JobKind, row.Repair = f.ID, f.JobKind, f.Repair
 		p.Open = append(p.Open, row)
 	}

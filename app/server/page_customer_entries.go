@@ -51,7 +51,7 @@ func (p *customerPageData) readEntries(ctx context.Context, q *db.Queries, r *ht
 		return err
 	}
 	for _, l := range lines {
-		entries = append(entries, entry{At: l.CreatedAt.Time, Text: upperFirst(mail.Line(l.Text, lineLength)), Tone: "good"})
+		entries = append(entries, entry{At: l.CreatedAt.Time, Text: mail.UpperFirst(mail.Line(l.Text, lineLength)), Tone: "good"})
 	}
 	keys := p.keys()
 	done, err := q.JobsDoneAbout(ctx, keys, until, listSize+1)

@@ -102,7 +102,7 @@ func (s *Server) showFinding(w http.ResponseWriter, r *http.Request, f db.Findin
 	if title == "" { // of another version of Bursar
 		title = f.Kind
 	}
-	d := findingPageData{page: s.page(w, r, upperFirst(title)), Finding: f, Kind: kind, Cells: cellsOf(f), Cause: reconcile.CauseWords(f.Cause), Token: token,
+	d := findingPageData{page: s.page(w, r, mail.UpperFirst(title)), Finding: f, Kind: kind, Cells: cellsOf(f), Cause: reconcile.CauseWords(f.Cause), Token: token,
 		MayAct: userOf(r).Role.May(auth.Repair)}
 	d.Finding.Expected, d.Finding.Actual, d.Finding.Evidence = mail.Line(f.Expected, 300), mail.Line(f.Actual, 300), mail.Line(f.Evidence, 400)
 	if f.CustomerID.Valid {

@@ -191,7 +191,7 @@ func contactsElsewhere(ctx context.Context, q *db.Queries, ids ...int64) (list [
 	for system, contacts := range remote {
 		_, vendor, _ := strings.Cut(system, ":")
 		if len(contacts) > 1 {
-			list = append(list, fmt.Sprintf("%s has %d contacts of this person: %s. Bursar deletes nothing there: merge %s into %s by hand.", upperFirst(vendor),
+			list = append(list, fmt.Sprintf("%s has %d contacts of this person: %s. Bursar deletes nothing there: merge %s into %s by hand.", mail.UpperFirst(vendor),
 				len(contacts), strings.Join(contacts, " and "), contacts[len(contacts)-1], contacts[0]))
 		}
 	}

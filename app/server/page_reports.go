@@ -149,7 +149,7 @@ func (s *Server) dayOf(run db.Run) string {
 }
 
 func (d *reportPageData) add(f db.FindingsOfRunRow) {
-	row := findingRow{FindingsOfRunRow: f, What: upperFirst(reconcile.Label(f.Kind)), State: "open", Where: findingPage(f), High: reconcile.KindOf(f.Kind).High,
+	row := findingRow{FindingsOfRunRow: f, What: mail.UpperFirst(reconcile.Label(f.Kind)), State: "open", Where: findingPage(f), High: reconcile.KindOf(f.Kind).High,
 		Cause: mail.Line(f.Evidence, 300), Cells: cellsOf(db.Finding{Systems: f.Systems})}
 	row.Expected, row.Actual = mail.Line(f.Expected, 300), mail.Line(f.Actual, 300)
 	if row.What == "" { // of another version of Bursar

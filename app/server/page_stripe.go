@@ -132,7 +132,7 @@ func sentenceOf(text string) string {
 	if text == "" {
 		return ""
 	}
-	return upperFirst(mail.Line(text, lineLength)) + "."
+	return mail.UpperFirst(mail.Line(text, lineLength)) + "."
 }
 
 // startBackfill answers POST /admin/stripe/backfill.

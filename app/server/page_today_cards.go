@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"bursar/app/auth"
 	"bursar/app/customer"
@@ -64,7 +62,7 @@ func auditCards(ctx context.Context, q *db.Queries, role auth.Role) (cards []car
 	if check.Broken == "" || !role.May(auth.ReadAudit) {
 		return nil, err
 	}
-	return []card{{Bad: true, Title: "Somebody changed the audit", Text: upperFirst(mail.Line(check.Broken, lineLength)) + ". A backup made before shows what was there.",
+	return []card{{Bad: true, Title: "Somebody changed the audit", Text: mail.UpperFirst(mail.Line(check.Broken, lineLength)) + ". A backup made before shows what was there.",
 		Since: check.At, Button: cardButton{Label: "Open the activity", Path: "/admin/activity"}, n: 1}}, err
 }
 
@@ -81,7 +79,7 @@ func circuitCards(ctx context.Context, q *db.Queries, role auth.Role) (cards []c
 		if role.May(auth.ManageSettings) {
 			button = cardButton{Label: "Settings", Path: "/admin/settings"}
 		}
-		cards = append(cards, card{Bad: true, Title: title, Text: upperFirst(mail.Line(c.Reason, lineLength)), Since: c.OpenedAt.Time, Button: button, n: 1})
+		cards = append(cards, card{Bad: true, Title: title, Text: mail.UpperFirst(mail.Line(c.Reason, lineLength)), Since: c.OpenedAt.Time, Button: button, n: 1})
 	}
 	return cards, err
 }
@@ -133,7 +131,7 @@ func jobCards(ctx context.Context, q *db.Queries, role auth.Role) (cards []card,
 				return nil, err
 			}
 			id := fmt.Sprint(j.ID)
-			c := card{Title: "Gave up: " + kindOf(j.Kind).Does, Who: about, Text: upperFirst(lastError(j)), Since: j.FinalizedAt.Time,
+			c := card{Title: "Gave up: " + kindOf(j.Kind).Does, Who: about, Text: mail.UpperFirst(lastError(j)), Since: j.FinalizedAt.Time,
 				Button: cardButton{Label: "See the job", Path: "/admin/jobs/" + id}, n: 1, job: true}
 			if role.May(auth.RetryJobs) {
 				c.Button = cardButton{Label: "Try again", Path: "/admin/jobs/selected/retry", Post: true, Name: "id", Value: id}
@@ -154,7 +152,7 @@ func findingCards(ctx context.Context, q *db.Queries, _ auth.Role) (cards []card
 		}
 		for _, f := range same {
 			kind := reconcile.KindOf(f.Kind)
-			c := card{Bad: kind.High, Title: upperFirst(kind.Title), Text: mail.Line(fmt.Sprintf("Expected %s, found %s.", f.Expected, f.Actual), lineLength),
+			c := card{Bad: kind.High, Title: mail.UpperFirst(kind.Title), Text: mail.Line(fmt.Sprintf("Expected %s, found %s.", f.Expected, f.Actual), lineLength),
 				Since: f.FirstAt.Time, Button: cardButton{Label: "Decide", Path: fmt.Sprintf("/admin/findings/%d", f.ID)}, n: 1}
 			if f.CustomerID != 0 {
 				c.Who = nameLink(f.Name, f.Email, f.CustomerID)
@@ -172,7 +170,7 @@ func ignoredCards(ctx context.Context, q *db.Queries, _ auth.Role) (cards []card
 		if e.N > 1 {
 			times = fmt.Sprintf("%d events were ignored", e.N)
 		}
-		cards = append(cards, card{Title: times + " in 24 hours", Text: upperFirst(mail.Line(e.Ignored, lineLength)) + ".", Since: time.UnixMilli(e.FirstMs),
+		cards = append(cards, card{Title: times + " in 24 hours", Text: mail.UpperFirst(mail.Line(e.Ignored, lineLength)) + ".", Since: time.UnixMilli(e.FirstMs),
 			Button: cardButton{Label: "Open the events", Path: "/admin/events?ignored=1"}, n: 1})
 	}
 	return cards, err
@@ -206,13 +204,4 @@ func lastError(j db.Job) string {
 		return "no error was kept"
 	}
 	return mail.Line(errs[len(errs)-1].Error, lineLength)
-}
-
-// upperFirst begins a sentence.
-func upperFirst(s string) string {
-	if s == "" {
-		return ""
-	}
-	first, size := utf8.DecodeRuneInString(s)
-	return string(unicode.ToUpper(first)) + s[size:]
 }
