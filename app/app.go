@@ -131,7 +131,7 @@ func (a *App) join() {
 		client = stripe.New(c.StripeKey, c.StripeBase)
 	}
 	a.Billing = &billing.Billing{DB: a.DB, Stripe: readsFor(client, billing.ForSync), URL: c.URL, Live: stripe.Livemode(c.StripeKey), Plans: c.Plans}
-	a.Money = &money.Money{DB: a.DB, Caps: c.RefundCaps}
+	a.Money = &money.Money{DB: a.DB, Caps: c.MoneyCaps}
 	if c.ActionsKey != "" {
 		a.Money.Stripe = stripe.NewActions(c.ActionsKey, c.StripeBase)
 	}

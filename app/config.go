@@ -33,7 +33,7 @@ type Config struct {
 	WebhookSecrets   []string // current, previous; only serve needs them
 	StripeKey        string
 	ActionsKey       string // "" means that nothing is done with money
-	RefundCaps       money.Caps
+	MoneyCaps        money.Caps
 	StripeBase       string            // "" is Stripe's
 	Plans            map[string]string // price_… or prod_… to plan name
 	SMTP             *mail.SMTP        // nil: mail stays in the outbox
@@ -93,8 +93,8 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 	}
 	check("STRIPE_API_KEY", checkStripeKey(c.StripeKey))
 	check("STRIPE_ACTIONS_KEY", checkActionsKey(c.ActionsKey, c.StripeKey))
-	c.RefundCaps, err = money.ParseCaps(or("BURSAR_REFUND_CAP", money.DefaultCaps))
-	check("BURSAR_REFUND_CAP", err)
+	c.MoneyCaps, err = money.ParseCaps(or("BURSAR_MONEY_CAP", money.DefaultCaps))
+	check("BURSAR_MONEY_CAP", err)
 	c.WebhookSecrets, err = parseSecrets(or("STRIPE_WEBHOOK_SECRET", ""))
 	check("STRIPE_WEBHOOK_SECRET", err)
 	c.Proxies, err = parseProxies(or("BURSAR_TRUSTED_PROXIES", ""))

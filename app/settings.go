@@ -25,7 +25,7 @@ var known = [...]setting{
 	{"STRIPE_ACTIONS_KEY", "", true, "A restricted write key: refunds, cancellations and changes of plan from the pages. Nothing else uses it."},
 	{"STRIPE_API_BASE", "Stripe's", false, "Another address for Stripe's API, for a simulator."},
 	{"BURSAR_PLANS", "", false, "Names of prices and products. A price without a name is reported."},
-	{"BURSAR_REFUND_CAP", money.DefaultCaps, false, "How much a role gives back alone: one refund, and all of 24 hours. Above it a second person approves."},
+	{"BURSAR_MONEY_CAP", money.DefaultCaps, false, "How much money a role moves alone with refunds and changes of plan: one, and all of 24 hours. Above it a second person approves."},
 	{"BURSAR_DB", "bursar.db", false, "The one file with everything in it."},
 	{"BURSAR_ADDR", "127.0.0.1:8080", false, "Where Bursar listens."},
 	{"BURSAR_URL", "http:// and the address", false, "Its public address, used in links."},

@@ -1,9 +1,12 @@
 package money
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +85,19 @@ func TestEveryKindOnASubscription(t *testing.T) {
 	}
 }
 
+// plan is what a change to so many of a price, by its name in the demo or its id, costs now.
+func (o *office) plan(id int64, price string, quantity int64, proration string, at time.Time) (Plan, stripe.Preview, error) {
+	o.t.Helper()
+	sub := o.facts(id).Subscriptions[0]
+	prices, err := o.Plans(o.t.Context(), sub)
+	check(o.t, err)
+	i := slices.IndexFunc(prices, func(p stripe.Price) bool { return p.ID == price || p.ID == o.stripe.Price(price) })
+	if i < 0 {
+		o.t.Fatalf("%s is not among %+v", price, prices)
+	}
+	return o.Preview(o.t.Context(), sub, prices[i], quantity, proration, at)
+}
+
 // TestAChangeOfPlan costs what the preview said, or is not made.
 func TestAChangeOfPlan(t *testing.T) {
 	t.Parallel()
@@ -93,8 +109,7 @@ func TestAChangeOfPlan(t *testing.T) {
 			o.stripe.Advance(10 * 24 * time.Hour) // it is today there
 			o.sync(p.Customer)
 			at := time.Now()
-			sub := o.facts(id).Subscriptions[0]
-			plan, preview, err := o.Preview(t.Context(), sub, o.stripe.Price("team"), 2, behavior, at)
+			plan, preview, err := o.plan(id, "team", 2, behavior, at)
 			check(t, err)
 			if (plan.Prorated > 0) != (behavior != "none") || len(preview.Lines) == 0 {
 				t.Errorf("the preview is %+v", preview)
@@ -115,7 +130,7 @@ func TestAChangeOfPlan(t *testing.T) {
 			if f := o.facts(id); behavior == "always_invoice" && f.Invoices[len(f.Invoices)-1].AmountPaid != plan.Due {
 				t.Errorf("%d were paid, the preview said %d", f.Invoices[len(f.Invoices)-1].AmountPaid, plan.Due)
 			}
-			if _, _, err := o.Preview(t.Context(), sub, o.stripe.Price("team"), 2, behavior, at); !refusedFor(err, "already") {
+			if _, _, err := o.plan(id, "team", 2, behavior, at); !refusedFor(err, "already") {
 				t.Errorf("the same again: %v", err)
 			}
 		})
@@ -128,7 +143,7 @@ func TestAChangeOfPlanThatWouldCostSomethingElse(t *testing.T) {
 	p, id := o.buy(demo.BuyOptions{Price: "starter"})
 	o.stripe.Advance(10 * 24 * time.Hour)
 	o.sync(p.Customer)
-	plan, _, err := o.Preview(t.Context(), o.facts(id).Subscriptions[0], o.stripe.Price("team"), 1, "create_prorations", time.Now())
+	plan, _, err := o.plan(id, "team", 1, "create_prorations", time.Now())
 	check(t, err)
 	plan.Prorated-- // as if a price or a tax had changed
 	r := o.request(ChangePlan, id, p.Subscription, 0)
@@ -145,11 +160,11 @@ func TestAChangeOfPlanThatWouldCostSomethingElse(t *testing.T) {
 	o.is(b.ID, Failed, "the plan has changed since it was asked for")
 	for name, try := range map[string]func() error{
 		"an old preview": func() error {
-			_, _, err := o.Preview(t.Context(), o.facts(id).Subscriptions[0], o.stripe.Price("team"), 1, "none", time.Now().Add(-2*time.Hour))
+			_, _, err := o.plan(id, "team", 1, "none", time.Now().Add(-2*time.Hour))
 			return err
 		},
 		"none of it": func() error {
-			_, _, err := o.Preview(t.Context(), o.facts(id).Subscriptions[0], o.stripe.Price("team"), 0, "none", time.Now())
+			_, _, err := o.plan(id, "team", 0, "none", time.Now())
 			return err
 		},
 	} {
@@ -319,7 +334,7 @@ func TestASecondPerson(t *testing.T) {
 	check(t, o.run(small.ID))
 	o.is(small.ID, Done, "")
 	day := ask(4000) // 90.00 in 24 hours
-	if day.State != Proposed || !strings.Contains(day.Approval, "90.00 USD of refunds in 24 hours would be more than the 80.00 USD") {
+	if day.State != Proposed || !strings.Contains(day.Approval, "90.00 USD of refunds and changes of plan in 24 hours would be more than the 80.00 USD") {
 		t.Errorf("the second of a day is %s: %s", day.State, day.Approval)
 	}
 	check(t, o.worker.WorkOff(t.Context()))
@@ -358,6 +373,144 @@ func TestASecondPerson(t *testing.T) {
 	}
 }
 
+// TestCapsOnChangesOfPlan: what is charged or credited counts, together with refunds, whichever way it goes.
+func TestCapsOnChangesOfPlan(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, from, to string
+		quantity       int64
+		proration      string
+		refunded       int64 // by the same person before
+		approval       string
+	}{
+		{"little more", "starter", "team", 1, "always_invoice", 0, ""},
+		{"much more, at once", "starter", "team", 4, "always_invoice", 0, "is more than the 100.00 USD that the role finance moves alone"},
+		{"much more, with the next invoice", "starter", "team", 4, "create_prorations", 0, "is more than the 100.00 USD that the role finance moves alone"},
+		{"much less", "scale", "starter", 1, "create_prorations", 0, "is more than the 100.00 USD that the role finance moves alone"},
+		{"much less, at once", "scale", "starter", 1, "always_invoice", 0, "is more than the 100.00 USD that the role finance moves alone"},
+		{"much more, from the next period on", "starter", "team", 4, "none", 0, ""},
+		{"a year, which is paid at once", "starter", "a year", 1, "none", 0, "490.00 USD is more than the 100.00 USD that the role finance moves alone"},
+		{"after a refund", "starter", "team", 1, "always_invoice", 1900, ""},
+		{"after a larger one", "starter", "team", 3, "always_invoice", 1900, "of refunds and changes of plan in 24 hours would be more than the 100.00 USD of the role finance"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			o.Caps = Caps{auth.Finance: {"usd": {One: 10000, Day: 10000}}}
+			p, id := o.buy(demo.BuyOptions{Price: row.from})
+			o.stripe.Advance(10 * 24 * time.Hour) // it is today there
+			o.sync(p.Customer)
+			if row.refunded > 0 {
+				r := o.request(Refund, id, p.Charge, row.refunded)
+				r.User = o.people[auth.Finance]
+				check(t, o.run(o.asked(r).ID))
+			}
+			price := row.to
+			if price == "a year" {
+				price = o.yearly("team", 49000)
+			}
+			plan, _, err := o.plan(id, price, row.quantity, row.proration, time.Now())
+			check(t, err)
+			r := o.request(ChangePlan, id, p.Subscription, 0)
+			r.User, r.Params.Plan = o.people[auth.Finance], &plan
+			a := o.asked(r)
+			if !strings.Contains(a.Approval, row.approval) || (a.Approval == "") != (row.approval == "") || (a.State == Proposed) != (row.approval != "") {
+				t.Fatalf("%d: %s, %q; want %q", a.Amount, a.State, a.Approval, row.approval)
+			}
+			if a.State == Proposed {
+				check(t, o.run(a.ID))
+				if n := o.writesOf("/v1/subscriptions/"); n > 0 {
+					t.Fatal("it is done before anybody approved")
+				}
+				if _, err := o.Decide(t.Context(), a.ID, true, o.people[auth.Finance], "", ""); !errors.Is(err, ErrOwn) {
+					t.Errorf("by who asked: %v", err)
+				}
+				_, err = o.Decide(t.Context(), a.ID, true, o.people[auth.Owner], "", "")
+				check(t, err)
+			}
+			check(t, o.run(a.ID))
+			o.is(a.ID, Done, "")
+			if s, err := o.Stripe.Subscription(t.Context(), p.Subscription); err != nil || s.Items[0].Price != plan.Price || s.Items[0].Quantity != row.quantity {
+				t.Errorf("Stripe has %+v, %v", s.Items, err)
+			}
+		})
+	}
+}
+
+// yearly makes a price of a year of a product.
+func (o *office) yearly(name string, amount int64) (price string) {
+	o.t.Helper()
+	product := ""
+	monthly, err := o.Stripe.Prices(o.t.Context(), "usd")
+	check(o.t, err)
+	for _, p := range monthly {
+		if p.ID == o.stripe.Price(name) {
+			product = p.Product
+		}
+	}
+	form := url.Values{"currency": {"usd"}, "product": {product}, "unit_amount": {strconv.FormatInt(amount, 10)}, "recurring[interval]": {"year"}}
+	req, err := http.NewRequestWithContext(o.t.Context(), "POST", o.url+"/v1/prices", strings.NewReader(form.Encode()))
+	check(o.t, err)
+	req.Header.Set("Authorization", "Bearer sk_test_shop")
+	res, err := http.DefaultClient.Do(req)
+	check(o.t, err)
+	defer res.Body.Close()
+	var made struct{ ID string }
+	if err := json.NewDecoder(res.Body).Decode(&made); err != nil || made.ID == "" {
+		o.t.Fatalf("no price: %v", err)
+	}
+	return made.ID
+}
+
+// TestAChangeOfPlanThatIsApprovedLater costs what was shown, or is not made.
+func TestAChangeOfPlanThatIsApprovedLater(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name    string
+		later   time.Duration
+		state   string
+		outcome string
+	}{
+		{"a day", 24 * time.Hour, Done, ""},
+		{"in the next period", 32 * 24 * time.Hour, Failed, "it would cost something else by now"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			o.Caps = Caps{auth.Finance: {"usd": {One: 100, Day: 100}}}
+			p, id := o.buy(demo.BuyOptions{Price: "starter"})
+			o.stripe.Advance(10 * 24 * time.Hour)
+			o.sync(p.Customer)
+			plan, _, err := o.plan(id, "team", 1, "create_prorations", time.Now())
+			check(t, err)
+			r := o.request(ChangePlan, id, p.Subscription, 0)
+			r.User, r.Params.Plan = o.people[auth.Finance], &plan
+			a := o.asked(r)
+			o.later(row.later)
+			_, err = o.Decide(t.Context(), a.ID, true, o.people[auth.Owner], "", "")
+			check(t, err)
+			check(t, o.run(a.ID))
+			o.is(a.ID, row.state, row.outcome)
+		})
+	}
+}
+
+// TestCollectingIsNotCapped: the customer owes an open invoice, whoever collects it.
+func TestCollectingIsNotCapped(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.Caps = Caps{auth.Finance: {"usd": {}}}
+	p, id := o.buy(demo.BuyOptions{Price: "team"})
+	invoice, err := o.stripe.FailPayment(p.Subscription)
+	check(t, err)
+	o.sync(p.Customer)
+	r := o.request(PayInvoice, id, invoice, 0)
+	r.User = o.people[auth.Finance]
+	if a := o.asked(r); a.State != Approved || a.Amount != 4900 {
+		t.Errorf("it is %s over %d: %s", a.State, a.Amount, a.Approval)
+	}
+}
+
 // TestACapThatCameDown: what was asked for alone under the old one is not done under the new one.
 func TestACapThatCameDown(t *testing.T) {
 	t.Parallel()
@@ -367,7 +520,7 @@ func TestACapThatCameDown(t *testing.T) {
 	o.exec("UPDATE users SET role = 'finance' WHERE email = 'owner@example.com'")
 	o.Caps = Caps{auth.Finance: {"usd": {One: 1000, Day: 1000}}}
 	check(t, o.run(a.ID))
-	o.is(a.ID, Failed, "a second person is needed by now: it is more than the 10.00 USD that the role finance gives back alone")
+	o.is(a.ID, Failed, "a second person is needed by now: 49.00 USD is more than the 10.00 USD that the role finance moves alone")
 }
 
 func TestCaps(t *testing.T) {
@@ -390,6 +543,11 @@ func TestCaps(t *testing.T) {
 		{"owner=100.00/100.00 USD", auth.Finance, 1, 0, "usd", false},
 		{"finance=30000/90000 JPY", auth.Finance, 30000, 60000, "jpy", true},
 		{"finance=0/0 USD", auth.Finance, 1, 0, "usd", false},
+		{DefaultCaps, auth.Finance, -20000, 0, "usd", true},
+		{DefaultCaps, auth.Finance, -20001, 0, "usd", false},
+		{DefaultCaps, auth.Finance, -20000, 80001, "usd", false},
+		{DefaultCaps, auth.Finance, 0, 200000, "usd", true},
+		{DefaultCaps, auth.Finance, 0, 0, "jpy", true},
 	} {
 		caps, err := ParseCaps(row.caps)
 		check(t, err)

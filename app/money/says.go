@@ -66,9 +66,13 @@ func times(name string, quantity int64) string {
 	return fmt.Sprintf("%s × %d", name, quantity)
 }
 
-// Cost is what a change of plan costs: the difference for the rest of the period, or what is due at once.
+// AtOnce says that Stripe makes an invoice with the change. Else what it costs waits for the next one.
+func (p Plan) AtOnce() bool { return p.Proration == "always_invoice" || p.NewPeriod }
+
+// Cost is what a change of plan charges or, below nothing, credits: what is due at once, or the difference for
+// the rest of the period.
 func (p Plan) Cost() int64 {
-	if p.Proration == "always_invoice" {
+	if p.AtOnce() && p.Due > 0 {
 		return p.Due
 	}
 	return p.Prorated

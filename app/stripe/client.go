@@ -36,7 +36,8 @@ type Client struct {
 // Stripe, or empty.
 func New(key, base string) *Client {
 	caller := &http.Client{
-		Timeout: callTimeout,
+		Transport: headKeeper{http.DefaultTransport},
+		Timeout:   callTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse // the API has none: the key goes nowhere else
 		},
@@ -45,7 +46,7 @@ func New(key, base string) *Client {
 		HTTPClient:        caller,
 		MaxNetworkRetries: stripego.Int64(0),
 		EnableTelemetry:   stripego.Bool(false),
-		LeveledLogger:     &stripego.LeveledLogger{Level: stripego.LevelNull}, // it would print parts of answers
+		LeveledLogger:     &stripego.LeveledLogger{Level: stripego.LevelNull}, // it prints parts of answers; errors say the rest
 	}
 	if base != "" {
 		config.URL = stripego.String(base)
@@ -158,6 +159,7 @@ func (c *Client) get(ctx context.Context, path string, query url.Values) (json.R
 	}
 	c.reads.add(c.purpose)
 	var answer stripego.APIResource
+	ctx = seenBy(ctx)
 	params := &stripego.Params{Context: ctx}
 	if err := c.backend.Call(http.MethodGet, path, c.key, params, &answer); err != nil {
 		return nil, c.callError(ctx, err)
