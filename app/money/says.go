@@ -78,6 +78,21 @@ func (p Plan) Cost() int64 {
 	return p.Prorated
 }
 
+// settles says how the change is settled, and what that comes to.
+func (p Plan) settles() string {
+	words := ProrationWords(p.Proration)
+	if p.NewPeriod {
+		words = "begin a new period now"
+	}
+	switch cost := p.Cost(); {
+	case cost > 0:
+		words += ": " + customer.FormatAmount(cost, p.Currency)
+	case cost < 0:
+		words += ": a credit of " + customer.FormatAmount(-cost, p.Currency)
+	}
+	return words
+}
+
 // Label is a kind on a button.
 func (k Kind) Label() string {
 	switch k {
@@ -115,7 +130,7 @@ func Says(k Kind, t Thing, amount int64, p Params) string {
 		}
 		return fmt.Sprintf("refund %s of the payment of %s%s", customer.FormatAmount(amount, t.Charge.Currency), customer.FormatAmount(t.Charge.Amount, t.Charge.Currency), whole)
 	case ChangePlan:
-		return fmt.Sprintf("change %s to %s; %s", times(cmp.Or(p.Plan.FromName, p.Plan.FromPrice), p.Plan.FromQuantity), p.Plan.To(), ProrationWords(p.Plan.Proration))
+		return fmt.Sprintf("change %s to %s; %s", times(cmp.Or(p.Plan.FromName, p.Plan.FromPrice), p.Plan.FromQuantity), p.Plan.To(), p.Plan.settles())
 	case CancelNow:
 		return "cancel " + planOf(t) + " now"
 	case CancelAtEnd:

@@ -351,11 +351,20 @@ func TestAChangeOfPlanOnThePages(t *testing.T) {
 	if status, body := m.post(auth.Finance, base, stale); status != http.StatusUnprocessableEntity || !strings.Contains(body, "preview has changed since it was shown") {
 		t.Errorf("another cost than was shown: %d %s", status, body)
 	}
+	shows(t, "the preview", text, "A second person must approve this", form.Get("cost")+" is more than the 200.00 USD that the role finance moves alone.", "Ask a second person")
 	m.submit(auth.Finance, base, form)
+	m.settle(m.stripe)
+	if len(m.writes) > 0 {
+		t.Errorf("Stripe was asked %q", m.writes)
+	}
+	const says = "hange Starter, 19.00 USD / month to Scale, 199.00 USD / month × 2; settle the difference now: "
+	text, _ = m.open(auth.Owner, "/admin/actions/1")
+	shows(t, "the action", text, "finance@example.com asks to c"+says+form.Get("cost")+", because: they asked", "Approve: c"+says)
+	m.submit(auth.Owner, "/admin/actions/1/approve", nil)
 	m.settle(m.stripe)
 	m.settle(m.stripe)
 	text, _ = m.open(auth.Finance, "/admin/actions/1")
-	shows(t, "the action", text, "Change Starter, 19.00 USD / month to Scale, 199.00 USD / month × 2; settle the difference now", "Done", form.Get("cost"))
+	shows(t, "the action", text, "C"+says, "Approved by owner@example.com", "Done", form.Get("cost"))
 	text, _ = m.open(auth.Finance, customerPath(id))
 	shows(t, "the customer", text, form.Get("cost"), "398.00 USD / month")
 }
