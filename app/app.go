@@ -185,6 +185,11 @@ func (a *App) openSecret(sealed []byte, about string) (string, error) {
 	return key.Open(sealed, about)
 }
 
+// accounts writes to people about their accounts.
+func (a *App) accounts() mail.Accounts {
+	return mail.Accounts{Templates: a.templates, URL: a.Config.URL, Location: a.Config.Location, Send: a.Config.SMTP != nil}
+}
+
 // readsFor is a client whose requests are counted under a purpose; nil stays nil.
 func readsFor(client *stripe.Client, purpose string) *stripe.Client {
 	if client == nil {

@@ -2,10 +2,13 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 
 	"bursar/app/alert"
 	"bursar/app/auth"
+	"bursar/app/db"
+	"bursar/app/mail"
 )
 
 // Commands that change who may do what, and the backup.
@@ -25,11 +28,21 @@ func (c userAddCmd) Run(ctx context.Context, env *Environment) error {
 		return err
 	}
 	defer a.Close()
-	link, err := auth.AddUser(ctx, a.DB, c.Email, auth.Role(c.Role), a.Config.URL)
+	var made auth.Invitation
+	err = a.DB.Tx(ctx, func(q *db.Queries) (err error) {
+		if made, err = auth.AddUser(ctx, q, c.Email, auth.Role(c.Role), a.Config.URL); err != nil {
+			return err
+		}
+		e := auth.ByCommand("people.invite", c.Email, c.Role)
+		if err := auth.Audit(ctx, q, e); err != nil {
+			return err
+		}
+		return a.accounts().Invited(ctx, q, made.User, made.New, mail.Change{By: e.Actor})
+	})
 	if err != nil {
-		return err
+		return fmt.Errorf("add user %s: %w", c.Email, err)
 	}
-	env.printf("%s can sign in once with this link, within 48 hours:\n%s\n", c.Email, link)
+	env.printf("%s can sign in once with this link, within 48 hours:\n%s\n", c.Email, made.Link)
 	return nil
 }
 
