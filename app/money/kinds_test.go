@@ -62,7 +62,7 @@ func TestEveryKindOnASubscription(t *testing.T) {
 					o.is(a.ID, Unknown, "")
 					check(t, o.run(a.ID))
 				}
-				o.is(a.ID, Done, "the subscription: ")
+				o.is(a.ID, Done, "the subscription is ")
 				s, err := o.Stripe.Subscription(t.Context(), p.Subscription)
 				if err != nil || !row.want(s) || s.Action != a.Key {
 					t.Errorf("Stripe has %+v, %v; want the action %s", s, err, a.Key)

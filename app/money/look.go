@@ -140,7 +140,7 @@ func (m *Money) lookSubscription(ctx context.Context, a db.Action, p Params) (fo
 	reached := reached(Kind(a.Kind), p, s)
 	switch {
 	case s.Action == a.Key, reached && !a.SentAt.IsZero():
-		return subscriptionFound(s.Subscription), nil
+		return subscriptionFound(a, p, s.Subscription), nil
 	case reached:
 		return found{refusal: "it is so already"}, nil
 	}
@@ -201,8 +201,12 @@ func row(s stripe.Subscription) db.Subscription {
 		CancelAt: db.At(s.CancelAt), PauseBehavior: s.PauseBehavior}
 }
 
-func subscriptionFound(s stripe.Subscription) found {
-	return found{state: Done, object: s.ID, text: "the subscription: " + describe(row(s))}
+func subscriptionFound(a db.Action, p Params, s stripe.Subscription) found {
+	f := found{state: Done, object: s.ID, text: "the subscription is " + condition(row(s))}
+	if Kind(a.Kind) == ChangePlan {
+		f.text = "the subscription is for " + p.Plan.To() + " now, and is " + condition(row(s))
+	}
+	return f
 }
 
 func receiptFound(a db.Action, p Params) found {

@@ -3,8 +3,6 @@ package money
 import (
 	"cmp"
 	"fmt"
-	"slices"
-	"strings"
 
 	"bursar/app/customer"
 	"bursar/app/db"
@@ -168,16 +166,18 @@ func Before(f customer.Facts, t Thing) string {
 	case t.Invoice != nil:
 		return fmt.Sprintf("invoice %s, %s", t.Invoice.Status, customer.FormatAmount(t.Invoice.AmountDue, t.Invoice.Currency))
 	}
-	return describe(*t.Subscription)
+	s := *t.Subscription
+	return times(customer.PlanName(s), s.Quantity) + ", " + condition(s)
 }
 
-func describe(s db.Subscription) string {
-	parts := []string{fmt.Sprintf("%s × %d", s.Price, s.Quantity), s.Status}
+// condition is how a subscription is, in words.
+func condition(s db.Subscription) string {
+	words := s.Status
 	if s.CancelAtPeriodEnd {
-		parts = append(parts, "cancelled for the end of the period")
+		words += ", cancelled for the end of the period"
 	}
 	if s.PauseBehavior != "" {
-		parts = append(parts, "collection paused")
+		words += ", with its collection paused"
 	}
-	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
+	return words
 }
