@@ -32,7 +32,7 @@ func TestWhatAMailAboutAnAccountSays(t *testing.T) {
 		{"their own", Change{"your password was changed", "ada@example.com", "192.0.2.7"}, false, true, "ada@example.com", "Bursar: your password was changed",
 			[]string{"Your password was changed.", "192.0.2.7", " CET", "If it was not, somebody else can sign in", "https://b.example/admin/account", "bursar user add"}, "By", Waiting},
 		{"somebody else's, without SMTP", Change{"your role is support now, and was finance", "eve@example.com", "2001:db8::1"}, false, false, "ada@example.com", "Bursar: your role is support now, and was finance",
-			[]string{"Your role is support now, and was finance.", "2001:db8::1", "eve@example.com", "If you did not expect this", "https://b.example/admin/activity"}, "somebody else can sign in", Kept},
+			[]string{"Your role is support now, and was finance.", "2001:db8::1", "eve@example.com", "If you did not expect this, ask an owner"}, "somebody else can sign in", Kept},
 		{"on the command line", Change{"a new sign-in link was made for your account", "root on the command line", ""}, false, true, "ada@example.com", "Bursar: a new sign-in link was made for your account",
 			[]string{"the command line of the server", "root on the command line"}, "somebody else can sign in", Waiting},
 		{"a new owner", Change{"there is a new owner: ada@example.com, who was finance", "eve@example.com", "192.0.2.7"}, true, true, "eve@example.com", "Bursar: there is a new owner: ada@example.com, who was finance",

@@ -120,6 +120,18 @@ func (p actionPageData) Said() string {
 	return mail.Line(mail.UpperFirst(p.Outcome), lineLength) + "."
 }
 
+// Short is what it does, on a button.
+func (p actionPageData) Short() string {
+	label := strings.ToLower(money.Kind(p.Kind).Label())
+	switch {
+	case money.Kind(p.Kind) == money.Refund:
+		return label + " " + p.Amount
+	case p.Amount != "":
+		return label + " for " + p.Amount
+	}
+	return label
+}
+
 // Due says that its job runs as soon as there is room.
 func (p actionPageData) Due() bool { return !p.NextTry.After(p.Now) }
 

@@ -359,7 +359,7 @@ func TestAChangeOfPlanOnThePages(t *testing.T) {
 	}
 	const says = "hange Starter, 19.00 USD / month to Scale, 199.00 USD / month × 2; settle the difference now: "
 	text, _ = m.open(auth.Owner, "/admin/actions/1")
-	shows(t, "the action", text, "finance@example.com asks to c"+says+form.Get("cost")+", because: they asked", "Approve: c"+says)
+	shows(t, "the action", text, "finance@example.com asks to c"+says+form.Get("cost")+", because: they asked", "Approve: change plan for "+form.Get("cost"))
 	m.submit(auth.Owner, "/admin/actions/1/approve", nil)
 	m.settle(m.stripe)
 	m.settle(m.stripe)
