@@ -64,7 +64,8 @@ func (m *Money) Preview(ctx context.Context, s db.Subscription, price stripe.Pri
 	if item.Price == price.ID && item.Quantity == quantity {
 		return Plan{}, preview, refuse("this is what is subscribed to already")
 	}
-	p := Plan{FromPrice: item.Price, FromQuantity: item.Quantity, NewPeriod: item.Interval != price.Interval || item.IntervalCount != price.IntervalCount,
+	p := Plan{FromPrice: item.Price, FromQuantity: item.Quantity,
+		NewPeriod:  now.Status != "trialing" && (item.Interval != price.Interval || item.IntervalCount != price.IntervalCount),
 		PlanChange: stripe.PlanChange{Subscription: s.ID, Item: item.ID, Price: price.ID, Quantity: quantity, Proration: proration, ProrationAt: at.Truncate(time.Second).UTC()}}
 	preview, err = m.Stripe.PreviewChange(ctx, s.StripeCustomer, p.PlanChange)
 	if err != nil {

@@ -170,7 +170,7 @@ func (m *Money) settleBroken(ctx context.Context, a db.Action, p Params, broken 
 		}
 		return queue.Snooze(until, fmt.Errorf("Stripe failed at action %d, and what it did may not show yet: %w", a.ID, broken))
 	}
-	return m.settle(ctx, a, Failed, "", "Stripe failed at it and has done nothing: it is not there. If it is still wanted, ask for it again ("+broken.Error()+")")
+	return m.settle(ctx, a, Failed, "", "Stripe failed at it and has done nothing: it is not there, and can be asked for again ("+broken.Error()+")")
 }
 
 func (m *Money) settleFound(ctx context.Context, a db.Action, f found) error {

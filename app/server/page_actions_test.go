@@ -328,6 +328,30 @@ func TestAnUnknownOutcomeOnThePages(t *testing.T) {
 	shows(t, "looked again", words(m.submit(auth.Finance, "/admin/actions/1/look", nil)), "There is nothing to look for")
 }
 
+// TestWhatStripeFailedAtCanBeAskedForAgain: first nobody knows, then it is known that nothing was done.
+func TestWhatStripeFailedAtCanBeAskedForAgain(t *testing.T) {
+	t.Parallel()
+	m := newMoneyAdmin(t)
+	bought, id := m.buy(m.stripe, demo.BuyOptions{Price: "team"})
+	path := actionPath(money.Refund, id, bought.Charge)
+	m.stripe.Fail(demo.APIFault{Method: "POST", Path: "/v1/refunds", Kind: demo.ServerError})
+	m.ask(auth.Owner, path)
+	text, _ := m.open(auth.Owner, "/admin/actions/1")
+	shows(t, "the action", text, "Nobody knows yet whether it was done", "HTTP 500", "!asked for again.")
+	m.exec("UPDATE actions SET sent_at = sent_at - 180000, resent_at = resent_at - 180000")
+	m.submit(auth.Finance, "/admin/actions/1/look", nil)
+	m.settle(m.stripe)
+	text, body := m.open(auth.Owner, "/admin/actions/1")
+	shows(t, "the action", text, "Not done Stripe failed at it and has done nothing", "If it is still wanted, it can be asked for again. Refund …")
+	shows(t, "the action", body, `href="`+path+`"`)
+	m.ask(auth.Owner, path)
+	text, _ = m.open(auth.Owner, "/admin/actions/2")
+	shows(t, "the second one", text, "Done The refund is made.")
+	if n := m.refunds(bought.Charge); n != 1 {
+		t.Errorf("%d refunds", n)
+	}
+}
+
 func TestAChangeOfPlanOnThePages(t *testing.T) {
 	t.Parallel()
 	m := newMoneyAdmin(t)
