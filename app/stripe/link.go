@@ -78,3 +78,15 @@ func (i *Invoice) paidBy(charge *Charge) bool {
 	return charge.Invoice == i.ID || charge.ID == i.Charge ||
 		charge.PaymentIntent != "" && charge.PaymentIntent == i.PaymentIntent
 }
+
+// forgiveDebits tells a first payment by bank debit that is under way from one that failed: for days its invoice
+// is open and attempted as well (https://docs.stripe.com/billing/subscriptions/sepa-debit). Only the API's charges
+// tell; stored events may hold one that was pending and failed since.
+func (s *State) forgiveDebits() {
+	for i := range s.Invoices {
+		invoice := &s.Invoices[i]
+		if invoice.Attempts <= 1 && slices.ContainsFunc(s.Charges, func(c Charge) bool { return c.Status == "pending" && invoice.paidBy(&c) }) {
+			invoice.Failed = false
+		}
+	}
+}
