@@ -39,7 +39,7 @@ func (c *Client) State(ctx context.Context, customerID string) (State, error) {
 	}
 	state.sort()
 	state.link()
-	state.forgiveDebits()
+	state.forgiveDebits(nil)
 	return state, nil
 }
 
