@@ -20,9 +20,6 @@ type Restored struct {
 	CopyAt time.Time // when something was last written before the copy was made
 }
 
-// Between says that something happened after the copy was made and before it was restored: the file lost it.
-func (r Restored) Between(t time.Time) bool { return t.After(r.CopyAt) && t.Before(r.At) }
-
 const restoredMeta = "restored"
 
 // ReadRestored reads when the file was last restored.
