@@ -71,7 +71,7 @@ func (r Restore) Run(ctx context.Context) (c Contents, err error) {
 		return c, fmt.Errorf("%s: %w", r.DB, ErrExists)
 	}
 	if exists {
-		c.Aside = r.DB + ".before-restore-" + c.At.UTC().Format("20060102-150405")
+		c.Aside = r.DB + ".before-restore-" + c.At.UTC().Format("20060102-150405.000")
 		if err := db.SetAside(ctx, r.DB, c.Aside); err != nil {
 			return c, err
 		}
@@ -182,11 +182,8 @@ func (c *Contents) quiet(ctx context.Context, d *db.DB, file string) error {
 	})
 }
 
-// What files begin with: https://www.sqlite.org/fileformat.html and https://age-encryption.org/v1
-const (
-	sqliteMagic = "SQLite format 3\x00"
-	ageMagic    = "age-encryption.org/v1\n"
-)
+// ageMagic is what encrypted files begin with: https://age-encryption.org/v1
+const ageMagic = "age-encryption.org/v1\n"
 
 // copyTo copies the backup, decrypted, to a new file for its owner alone.
 func (r Restore) copyTo(ctx context.Context, path string) (err error) {
@@ -216,7 +213,7 @@ func (r Restore) copyTo(ctx context.Context, path string) (err error) {
 func (r Restore) decrypt(in *bufio.Reader) (io.Reader, error) {
 	begin, err := in.Peek(len(ageMagic))
 	switch {
-	case bytes.HasPrefix(begin, []byte(sqliteMagic)):
+	case bytes.HasPrefix(begin, []byte(db.Magic)):
 		return in, nil
 	case !bytes.HasPrefix(begin, []byte(ageMagic)):
 		if !errors.Is(err, io.EOF) && err != nil {

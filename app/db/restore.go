@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -70,7 +71,7 @@ func CheckFile(ctx context.Context, path string) error {
 	defer file.Close()
 	var appID int
 	if err := file.QueryRowContext(ctx, "PRAGMA application_id").Scan(&appID); err != nil {
-		return fmt.Errorf("it cannot be read: %w", err)
+		return fmt.Errorf("it is damaged: %w", err)
 	}
 	if appID != applicationID {
 		return errors.New("it is not a file of Bursar")
@@ -145,10 +146,13 @@ func SetAside(ctx context.Context, path, aside string) error {
 	return syncDir(path)
 }
 
+// Magic is what SQLite files begin with: https://www.sqlite.org/fileformat.html
+const Magic = "SQLite format 3\x00"
+
 // fold folds the WAL into the file. It says no if the file is missing or damaged, and fails if somebody uses it.
 func fold(ctx context.Context, path string) (bool, error) {
-	if _, err := os.Stat(path); err != nil {
-		return false, nil
+	if is, err := begins(path, Magic); !is {
+		return false, err // SQLite would throw the WAL of such a file away
 	}
 	file, err := sql.Open("sqlite", fileURI(path)+"?mode=rw&_pragma=busy_timeout(5000)"+safety)
 	if err != nil {
@@ -162,6 +166,23 @@ func fold(ctx context.Context, path string) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+func begins(path, with string) (bool, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	begin := make([]byte, len(with))
+	_, err = io.ReadFull(f, begin)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, nil
+	}
+	return string(begin) == with, err
 }
 
 // Place puts a closed file into the place of the one at path, at once: whoever opens path has the one or the other
