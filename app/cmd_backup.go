@@ -129,7 +129,7 @@ func (c restoreCmd) check(ctx context.Context, env *Environment, r backup.Restor
 	if err != nil {
 		return err
 	}
-	err = d.Tx(ctx, func(q *db.Queries) error { return alert.TriedBackup(ctx, q) })
+	err = d.Tx(ctx, func(q *db.Queries) error { return alert.TriedBackup(ctx, q, contents.CopyAt) })
 	return errors.Join(err, d.Close())
 }
 

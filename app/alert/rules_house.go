@@ -103,9 +103,13 @@ func BackedUp(ctx context.Context, d *db.DB) error {
 	return d.Tx(ctx, func(q *db.Queries) error { return setTime(ctx, q, backupAt, time.Now()) })
 }
 
-// TriedBackup notes that a backup was restored, or could be, for the rule about backups.
-func TriedBackup(ctx context.Context, q *db.Queries) error {
-	return setTime(ctx, q, triedAt, time.Now())
+// TriedBackup notes that a backup, of what was written until then, was restored or could be, for the rule about backups.
+func TriedBackup(ctx context.Context, q *db.Queries, until time.Time) error {
+	last, err := factTime(ctx, q, backupAt)
+	if err == nil && until.After(last) { // a copy does not know of itself
+		err = setTime(ctx, q, backupAt, until)
+	}
+	return errors.Join(err, setTime(ctx, q, triedAt, time.Now()))
 }
 
 func measureBackup(ctx context.Context, l *look) (Measure, error) {

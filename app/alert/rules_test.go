@@ -320,10 +320,14 @@ func TestRules(t *testing.T) {
 			s.exec("INSERT INTO meta (name, value) VALUES ('installed_at', CAST(?1 AS TEXT))", ago(91*24*time.Hour))
 			check(s.t, BackedUp(s.t.Context(), s.w.DB))
 		}, Bad, "Nobody has tried whether a backup can be restored."},
+		{"backup", "restored, and the copy does not know of itself", func(s *scene) {
+			s.exec("INSERT INTO meta (name, value) VALUES ('installed_at', CAST(?1 AS TEXT))", ago(91*24*time.Hour))
+			check(s.t, s.w.DB.Tx(s.t.Context(), func(q *db.Queries) error { return TriedBackup(s.t.Context(), q, ago(time.Hour)) }))
+		}, Fine, "the last one 60 min ago"},
 		{"backup", "made and tried", func(s *scene) {
 			s.exec("INSERT INTO meta (name, value) VALUES ('installed_at', CAST(?1 AS TEXT))", ago(91*24*time.Hour))
 			check(s.t, BackedUp(s.t.Context(), s.w.DB))
-			check(s.t, s.w.DB.Tx(s.t.Context(), func(q *db.Queries) error { return TriedBackup(s.t.Context(), q) }))
+			check(s.t, s.w.DB.Tx(s.t.Context(), func(q *db.Queries) error { return TriedBackup(s.t.Context(), q, time.Time{}) }))
 		}, Fine, "proven to be restorable, 0 s ago"},
 
 		{"clock", "nothing came", func(*scene) {}, NotKnown, "nothing signed"},

@@ -54,7 +54,7 @@ func quiet(ctx context.Context, q *db.Queries, r db.Restored, file string) (s St
 		func() error { return db.SkipNumbers(ctx, q, skippedNumbers) },
 		func() error { return db.KeepRestored(ctx, q, r) },
 		func() error { return queue.Insert(ctx, q, billing.Sweep{}) }, // what happened since comes back at once
-		func() error { return alert.TriedBackup(ctx, q) },
+		func() error { return alert.TriedBackup(ctx, q, r.CopyAt) },
 		func() error { return auth.Audit(ctx, q, entry(r, file)) },
 	} {
 		if err := end(); err != nil {
