@@ -164,6 +164,12 @@ func (e *Environment) tellStopped(s backup.Stopped) {
 // tellChecks names what a copy brings back that was ended after it was made: it does not know of that.
 func (e *Environment) tellChecks(c backup.Contents) {
 	e.printf("\nCheck what was ended after %s, since the copy does not know of it:\n", utc(c.CopyAt))
+	if c.Compared {
+		for _, line := range c.Ended {
+			e.printf("  %s\n", line)
+		}
+		e.printf("  and what the file that was there does not know of either\n")
+	}
 	e.printf("  people who may sign in, with the roles, passwords and second factors of then: %s\n", names(c.People))
 	e.printf("  API keys that open something: %s\n", names(c.APIKeys))
 	e.printf("  people who were erased since: erase them again (bursar erase)\n")

@@ -2,7 +2,9 @@ package backup
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -117,6 +119,34 @@ func TestARestoredFileIsQuiet(t *testing.T) {
 	kept, err := db.ReadRestored(t.Context(), d.Read())
 	if err != nil || kept.At.UnixMilli() != c.At.UnixMilli() || kept.CopyAt.UnixMilli() != c.CopyAt.UnixMilli() {
 		t.Errorf("the file remembers %+v, %v", kept, err)
+	}
+}
+
+// TestWhatWasEndedSinceIsNamed has the file that was there, which knows of it.
+func TestWhatWasEndedSinceIsNamed(t *testing.T) {
+	t.Parallel()
+	d, file := busy(t), filepath.Join(t.TempDir(), "backup")
+	check(t, Write(t.Context(), d, file, nil))
+	check(t, d.Tx(t.Context(), func(q *db.Queries) error {
+		for _, statement := range []string{"INSERT INTO users (email, role, created_at) VALUES ('new@example.com', 'support', 1)",
+			"UPDATE users SET disabled_at = 1 WHERE id = 1", "UPDATE api_keys SET revoked_at = 1", "UPDATE customers SET erased_at = 1"} {
+			if _, err := q.Change(t.Context(), statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	check(t, d.Close())
+	r := Restore{File: file, DB: d.Path(), Schema: schema(t), Replace: true}
+	c, err := r.Run(t.Context())
+	check(t, err)
+	want := []string{"ada@example.com was disabled (page People)", "API key shop was revoked (bursar apikey revoke shop)", "customer 7 was erased (bursar erase 7)"}
+	if !c.Compared || !slices.Equal(c.Ended, want) {
+		t.Errorf("it names %q", c.Ended)
+	}
+	check(t, os.WriteFile(d.Path(), []byte("damaged"), 0o600))
+	if c, err = r.Run(t.Context()); err != nil || c.Compared {
+		t.Errorf("beside a damaged file: %+v, %v", c, err)
 	}
 }
 

@@ -35,7 +35,9 @@ type Contents struct {
 	People, APIKeys []string // who may sign in, and what opens the API, as it was when the copy was made
 	AuditBroken     string   // the first broken link of the chain, "" if it is whole
 	Stopped         Stopped
-	Aside           string // where the file is that was there before, "" if there was none
+	Aside           string   // where the file is that was there before, "" if there was none
+	Compared        bool     // with that file, which says what was ended since
+	Ended           []string // in words
 }
 
 // ErrExists is wrapped by Run where there is a file already.
@@ -74,6 +76,9 @@ func (r Restore) Run(ctx context.Context) (c Contents, err error) {
 		c.Aside = r.DB + ".before-restore-" + c.At.UTC().Format("20060102-150405.000")
 		if err := db.SetAside(ctx, r.DB, c.Aside); err != nil {
 			return c, err
+		}
+		if c.Ended, err = db.Ended(ctx, restoring, c.Aside); err == nil { // it may be damaged, or of another version
+			c.Compared = true
 		}
 	}
 	r.step("aside")
