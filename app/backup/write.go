@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"filippo.io/age"
@@ -14,8 +15,11 @@ import (
 	"bursar/app/db"
 )
 
-// leftover is how old the plain copy of a backup that was killed must be to be nobody's.
-const leftover = 24 * time.Hour
+const (
+	encrypting = ".encrypting-" // and a number: the folder of the plain copy
+	// leftover is how old the folder of a backup that was killed must be to be nobody's.
+	leftover = 24 * time.Hour
+)
 
 // Write writes a whole, checked copy of d to a new file at path, while others read and write. With recipients it is
 // encrypted for them. The plain copy, which can be checked only as long as it is plain, is beside the database until
@@ -28,7 +32,7 @@ func Write(ctx context.Context, d *db.DB, path string, recipients []age.Recipien
 		return fmt.Errorf("back up to %s: there is a file already; Bursar does not overwrite it", path)
 	}
 	removeLeftovers(d.Path())
-	dir, err := os.MkdirTemp(filepath.Dir(d.Path()), filepath.Base(d.Path())+".backup-")
+	dir, err := os.MkdirTemp(filepath.Dir(d.Path()), filepath.Base(d.Path())+encrypting)
 	if err != nil {
 		return fmt.Errorf("back up to %s: %w", path, err)
 	}
@@ -47,9 +51,8 @@ func Write(ctx context.Context, d *db.DB, path string, recipients []age.Recipien
 func removeLeftovers(path string) {
 	entries, _ := os.ReadDir(filepath.Dir(path)) // what cannot be read cannot be removed either
 	for _, e := range entries {
-		is, _ := filepath.Match(filepath.Base(path)+".backup-*", e.Name())
 		info, err := e.Info()
-		if is && e.IsDir() && err == nil && time.Since(info.ModTime()) > leftover {
+		if strings.HasPrefix(e.Name(), filepath.Base(path)+encrypting) && e.IsDir() && err == nil && time.Since(info.ModTime()) > leftover {
 			os.RemoveAll(filepath.Join(filepath.Dir(path), e.Name()))
 		}
 	}
