@@ -11,7 +11,10 @@ import (
 	"time"
 	_ "time/tzdata" // BURSAR_TIMEZONE works in a container without zone files
 
+	"filippo.io/age"
+
 	"bursar/app/auth"
+	"bursar/app/backup"
 	"bursar/app/connect"
 	"bursar/app/crm"
 	"bursar/app/mail"
@@ -50,6 +53,7 @@ type Config struct {
 	AllowInternal    []string          // host:port that may be called though it is inside, for remote.Options
 	CRM              *connect.Settings // nil: the built-in one
 	Desk             *connect.Settings // nil: the built-in one
+	BackupTo         []age.Recipient   // public keys that backups are encrypted for; none: they are plain
 	CRMFields        crm.Policies      // which fields of a contact are written how, with another CRM
 	Keep             privacy.Retention
 	Settings         []server.Setting
@@ -139,6 +143,8 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 		_, err := auth.ParseKey(c.SecretKey)
 		check("BURSAR_SECRET_KEY", err)
 	}
+	c.BackupTo, err = backup.ParseRecipients(or("BURSAR_BACKUP_TO", ""))
+	check("BURSAR_BACKUP_TO", err)
 	c.PasswordReset, err = parseReset(or("BURSAR_PASSWORD_RESET", ""), c.SMTP != nil)
 	check("BURSAR_PASSWORD_RESET", err)
 	c.CRM, err = vendorOf(getenv, or("BURSAR_CRM", "builtin"), false)

@@ -34,6 +34,7 @@ var known = [...]setting{
 	{"BURSAR_KEEP_MAILS", "400", false, "For how many days the outbox is kept. 0 is for ever."},
 	{"BURSAR_ALLOW_INTERNAL", "", false, "Which host:port inside your network Bursar may call, separated by commas. Others are refused."},
 	{"BURSAR_SECRET_KEY", "a file beside the database", true, "Seals the secrets of authenticator apps. 32 bytes in base64: openssl rand -base64 32."},
+	{"BURSAR_BACKUP_TO", "", false, "Public keys (age1…) that backups are encrypted for, separated by commas: only their secret halves open one. bursar backup --new-key FILE makes one."},
 	{"BURSAR_PASSWORD_RESET", "off", false, "mail: whoever forgot a password gets a link by mail. Needs a mail server."},
 	{"BURSAR_CRM", "builtin", false, "Where the contacts live: builtin, or a CRM named in docs/connectors.md."},
 	{"BURSAR_DESK", "builtin", false, "Where the tickets live: builtin, or a desk named in docs/connectors.md."},

@@ -42,6 +42,29 @@ func ownKeys(ctx context.Context, d *db.DB) (string, error) {
 	return "b" + strconv.FormatInt(ms, 36) + "-", nil
 }
 
+// isLost says that a key is of a customer whom a file knew before a backup took its place. Nobody has that number
+// now (db.SkipNumbers), and whoever it was has another one by now.
+func isLost(ctx context.Context, d *db.DB, key string) (bool, error) {
+	restored, err := db.ReadRestored(ctx, d.Read())
+	if err != nil || restored.At.IsZero() {
+		return false, err
+	}
+	own, err := ownKeys(ctx, d)
+	if err != nil {
+		return false, err
+	}
+	text, ours := strings.CutPrefix(key, own)
+	id, err := strconv.ParseInt(text, 10, 64)
+	if !ours || err != nil {
+		return false, nil
+	}
+	_, err = d.Read().CustomerByID(ctx, id)
+	if errors.Is(err, db.ErrNoRows) {
+		return true, nil
+	}
+	return false, err
+}
+
 // key of a customer's contact.
 func (c *CRM) key(customerID int64) string { return c.own + strconv.FormatInt(customerID, 10) }
 

@@ -258,6 +258,65 @@ func TestResumedAfterADay(t *testing.T) {
 	}
 }
 
+// TestInARestoredFileNothingIsAskedForAgain: the copy is from before the action was settled, whose outcome and what came
+// after it got lost.
+func TestInARestoredFileNothingIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name    string
+		request func(o *office, p demo.Purchase, id int64) Request
+		since   func(o *office, a db.Action, p demo.Purchase) // the copy was made
+		state   string
+		text    string
+	}{
+		{"a refund that was made", refundOf, func(o *office, a db.Action, _ demo.Purchase) { check(o.t, o.run(a.ID)) }, Done, "the refund is made"},
+		{"a refund that was not", refundOf, func(*office, db.Action, demo.Purchase) {}, Failed, "Stripe does not show it, and it is not asked for again"},
+		{"a cancellation that somebody took back", cancellationOf, func(o *office, a db.Action, p demo.Purchase) {
+			check(o.t, o.run(a.ID))
+			keep, err := o.Money.Stripe.CancelAtPeriodEnd(o.t.Context(), "another-key", p.Subscription, false)
+			if err != nil || keep.CancelAtPeriodEnd {
+				o.t.Fatal(keep, err)
+			}
+		}, Failed, "not asked for again"},
+		{"a cancellation that stands", cancellationOf, func(o *office, a db.Action, _ demo.Purchase) { check(o.t, o.run(a.ID)) }, Done, "the subscription"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			p, id := o.buy(demo.BuyOptions{Price: "team"})
+			a := o.asked(row.request(o, p, id))
+			row.since(o, a, p)
+			writes := len(o.writes)
+			o.exec("UPDATE actions SET state = 'unknown', sent_at = 0, resent_at = 0, stripe_object = '', settled_at = 0")
+			o.later(25 * time.Hour)
+			check(t, o.DB.Tx(t.Context(), func(q *db.Queries) error {
+				return db.KeepRestored(t.Context(), q, db.Restored{At: time.Now(), CopyAt: time.Now().Add(-25 * time.Hour)})
+			}))
+			check(t, o.run(a.ID))
+			o.is(a.ID, row.state, row.text)
+			if len(o.writes) != writes {
+				t.Errorf("Stripe was asked to %s", o.writes[writes:])
+			}
+		})
+	}
+	o := newOffice(t)
+	check(t, o.DB.Tx(t.Context(), func(q *db.Queries) error {
+		return db.KeepRestored(t.Context(), q, db.Restored{At: time.Now().Add(-time.Hour), CopyAt: time.Now().Add(-25 * time.Hour)})
+	}))
+	p, id := o.buy(demo.BuyOptions{Price: "team"})
+	a := o.asked(refundOf(o, p, id))
+	check(t, o.run(a.ID))
+	o.is(a.ID, Done, "the refund is made") // what is asked for afterwards is done
+}
+
+func refundOf(o *office, p demo.Purchase, id int64) Request {
+	return o.request(Refund, id, p.Charge, 1000)
+}
+
+func cancellationOf(o *office, p demo.Purchase, id int64) Request {
+	return o.request(CancelAtEnd, id, p.Subscription, 0)
+}
+
 // TestStripeIsDown: nothing is sent, nothing is unknown, and it is done when Stripe is back.
 func TestStripeIsDown(t *testing.T) {
 	t.Parallel()

@@ -54,6 +54,13 @@ func (m *Money) Run(ctx context.Context, id int64) error {
 	if err != nil {
 		return err
 	}
+	restored, err := db.ReadRestored(ctx, m.DB.Read())
+	if err != nil {
+		return err
+	}
+	if a.AskedAt.Before(restored.At) {
+		return m.leave(ctx, a, found.refusal)
+	}
 	why, err := m.forbidden(ctx, a)
 	if err != nil {
 		return err
@@ -78,6 +85,16 @@ func (m *Money) drop(ctx context.Context, a db.Action, why string) error {
 		return queue.Snooze(until, fmt.Errorf("action %d is not asked for again (%s), but the last request may still be under way", a.ID, why))
 	}
 	return m.settle(ctx, a, Failed, "", "it is not at Stripe, and it was not asked for again: "+why)
+}
+
+// leave ends an action that is in a file restored from a backup, and that Stripe does not show. It may have been done
+// after the copy was made, and undone again by somebody: it is never asked for once more.
+func (m *Money) leave(ctx context.Context, a db.Action, refusal string) error {
+	text := "Stripe does not show it, and it is not asked for again: a backup from before it was settled was restored"
+	if refusal != "" {
+		text += "; " + refusal
+	}
+	return m.settle(ctx, a, Failed, "", text)
 }
 
 // forbidden says why the people of an action may not have it done any more, "" if they may: roles, accounts

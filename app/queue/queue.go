@@ -2,9 +2,9 @@
 // workers of this process, retried, and never lost. The words are River's (https://riverqueue.com/docs).
 //
 // A job is waiting (available, or retryable after an error), running, or final: completed, discarded
-// (it needs a person) or cancelled (a newer job of the same kind and key took its place). There is at
-// most one waiting and one running job of each kind and key, so bursts join, jobs of one thing never
-// overlap, and what arrives while a job runs is worked on after it.
+// (it needs a person) or cancelled (a newer job of the same kind and key took its place, a person set it
+// aside, or a backup was restored). There is at most one waiting and one running job of each kind and key,
+// so bursts join, jobs of one thing never overlap, and what arrives while a job runs is worked on after it.
 package queue
 
 import (
