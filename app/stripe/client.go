@@ -29,6 +29,7 @@ type Client struct {
 	key     string
 	limit   *rate.Limiter
 	reads   *reads
+	names   *names
 	purpose string // what the requests are for
 }
 
@@ -56,6 +57,7 @@ func New(key, base string) *Client {
 		key:     key,
 		limit:   rate.NewLimiter(callsPerSecond, callsPerSecond),
 		reads:   &reads{n: map[string]int64{}},
+		names:   &names{known: map[string]named{}},
 		purpose: "other",
 	}
 }

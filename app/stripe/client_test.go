@@ -57,17 +57,17 @@ func TestStateFailures(t *testing.T) {
 		{"server error without Stripe's form", answer(500, `{}`), Error{Kind: ErrUnavailable}},
 		{"gateway error in HTML", answer(502, `<html>`+testKey), Error{Kind: ErrUnavailable}},
 		{"HTML with 200", answer(200, `<html>`+testKey), Error{Kind: ErrUnavailable}},
-		{"{} with 200", answer(200, `{}`), Error{Kind: ErrUnavailable, Status: 200}},
-		{"null with 200", answer(200, `null`), Error{Kind: ErrUnavailable, Status: 200}},
-		{"empty id", answer(200, `{"id":"","object":"customer"}`), Error{Kind: ErrUnavailable, Status: 200}},
-		{"another object", answer(200, `{"id":"ch_1","object":"charge"}`), Error{Kind: ErrUnavailable, Status: 200}},
+		{"{} with 200", answer(200, `{}`), Error{Kind: ErrUnavailable}},
+		{"null with 200", answer(200, `null`), Error{Kind: ErrUnavailable}},
+		{"empty id", answer(200, `{"id":"","object":"customer"}`), Error{Kind: ErrUnavailable}},
+		{"another object", answer(200, `{"id":"ch_1","object":"charge"}`), Error{Kind: ErrUnavailable}},
 		{"half an answer", answer(200, `{"id":"cus_1","object":"customer"}`, "Content-Length", "1000"), Error{Kind: ErrUnavailable}},
 		{"a connection that breaks", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, Error{Kind: ErrUnavailable}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			state, err := serve(t, tt.handler).State(t.Context(), "cus_1")
+			state, err := serve(t, tt.handler).State(t.Context(), "cus_1", All)
 			var got *Error
 			if !errors.As(err, &got) || !errors.Is(err, tt.want.Kind) {
 				t.Fatalf("error %v, want %v", err, tt.want.Kind)
@@ -95,7 +95,7 @@ func TestStateFollowsNoRedirect(t *testing.T) {
 		w.Header().Set("Location", "/elsewhere")
 		w.WriteHeader(http.StatusTemporaryRedirect)
 	})
-	if _, err := client.State(t.Context(), "cus_1"); !errors.Is(err, ErrUnavailable) {
+	if _, err := client.State(t.Context(), "cus_1", All); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("error %v, want ErrUnavailable", err)
 	}
 }
@@ -108,7 +108,7 @@ func TestStateEndsWithItsContext(t *testing.T) {
 		<-r.Context().Done()
 	})
 	for range 2 { // the second time before the request
-		_, err := client.State(ctx, "cus_1")
+		_, err := client.State(ctx, "cus_1", All)
 		if !errors.Is(err, ErrUnavailable) || !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v, want ErrUnavailable and context.Canceled", err)
 		}
@@ -119,7 +119,7 @@ func TestStateWithoutServer(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
-	if _, err := New(testKey, server.URL).State(t.Context(), "cus_1"); !errors.Is(err, ErrUnavailable) {
+	if _, err := New(testKey, server.URL).State(t.Context(), "cus_1", All); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("error %v, want ErrUnavailable", err)
 	}
 }
@@ -127,7 +127,7 @@ func TestStateWithoutServer(t *testing.T) {
 func TestStateWithoutID(t *testing.T) {
 	t.Parallel()
 	client := serve(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("request to %s", r.URL) })
-	if _, err := client.State(t.Context(), ""); !errors.Is(err, ErrNotFound) {
+	if _, err := client.State(t.Context(), "", All); !errors.Is(err, ErrNotFound) {
 		t.Errorf("error %v, want ErrNotFound", err)
 	}
 }
