@@ -55,8 +55,8 @@ func month(t *testing.T, s *demo.Stripe, hour func()) {
 func TestTheBudgetOfAMonthWithItsEvents(t *testing.T) {
 	t.Parallel()
 	const (
-		own       = 30*(96+24) + 720 + 960 // requests of sweeps, of the watch and of comparisons
-		lookAgain = 6                      // requests of one
+		own       = 30*(96+24) + 720 + 1590 // requests of sweeps, of the watch and of comparisons
+		lookAgain = 6                       // requests of one
 		scale     = 10
 	)
 	s := newStripe(1, 30*day+time.Hour)
