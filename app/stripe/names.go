@@ -68,16 +68,12 @@ func (c *Client) readNames(ctx context.Context, s *State) error {
 }
 
 func (c *Client) productNames(ctx context.Context, ids []string) (map[string]string, error) {
-	products, err := c.page(ctx, "/v1/products", url.Values{"ids[]": ids, "limit": {pageSize}})
+	products, err := pageOf[wireProduct](ctx, c, "/v1/products", url.Values{"ids[]": ids, "limit": {pageSize}}, "product")
 	if err != nil {
 		return nil, err
 	}
 	told := map[string]string{}
-	for _, raw := range products.Data {
-		product, err := decode[wireProduct](raw, "product")
-		if err != nil {
-			return nil, incomplete("%v", err)
-		}
+	for _, product := range products.Data {
 		told[product.ID] = product.Name
 	}
 	return told, nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"net/url"
 	"slices"
 	"time"
@@ -72,9 +73,9 @@ func (c *Client) readSubscriptions(ctx context.Context, customer, status string,
 	if !s.Parts.Payments {
 		query.Add("expand[]", "data.latest_invoice.charge.refunds")
 	}
-	for raw, err := range c.list(ctx, "/v1/subscriptions", query) {
+	for w, err := range elements[wireRaw](ctx, c, "/v1/subscriptions", query, "subscription") {
 		if err == nil {
-			err = c.readSubscription(ctx, raw, s)
+			err = c.readSubscription(ctx, w.raw, s)
 		}
 		if err != nil {
 			return err
@@ -133,21 +134,25 @@ func (c *Client) takeInvoice(ctx context.Context, raw json.RawMessage, s *State)
 	if err := json.Unmarshal(raw, &paid); err != nil || paid.Charge == nil {
 		return err
 	}
-	return c.takeCharge(ctx, json.RawMessage(paid.Charge), s)
-}
-
-// takeCharge takes a charge and its refunds, which are asked for where there are more than it shows.
-func (c *Client) takeCharge(ctx context.Context, raw json.RawMessage, s *State) error {
-	charge, refunds, more, err := decodeCharge(raw)
+	charge, err := decode[wireCharge](json.RawMessage(paid.Charge), "charge")
 	if err != nil {
 		return incomplete("%v", err)
 	}
-	if more {
+	return c.takeCharge(ctx, &charge, s)
+}
+
+// takeCharge takes a charge and its refunds, which are asked for where there are more than it shows.
+func (c *Client) takeCharge(ctx context.Context, charge *wireCharge, s *State) error {
+	refunds, err := charge.refunds()
+	if err != nil {
+		return incomplete("%v", err)
+	}
+	if charge.Refunds.HasMore {
 		if refunds, err = c.refundsOf(ctx, charge.ID); err != nil {
 			return err
 		}
 	}
-	s.Charges = append(s.Charges, charge)
+	s.Charges = append(s.Charges, charge.charge())
 	s.Refunds = append(s.Refunds, refunds...)
 	return nil
 }
@@ -169,29 +174,25 @@ func (c *Client) readPayments(ctx context.Context, s *State) error {
 }
 
 func (c *Client) readInvoices(ctx context.Context, s *State) error {
-	invoices, err := c.page(ctx, "/v1/invoices", url.Values{"customer": {s.Customer.ID}, "limit": {pageSize}})
+	query := url.Values{"customer": {s.Customer.ID}, "limit": {pageSize}}
+	invoices, err := pageOf[wireInvoice](ctx, c, "/v1/invoices", query, "invoice")
 	if err != nil {
 		return err
 	}
-	for _, raw := range invoices.Data {
-		invoice, _, err := decodeInvoice(raw)
-		if err != nil {
-			return incomplete("%v", err)
-		}
-		s.Invoices = append(s.Invoices, invoice)
+	for i := range invoices.Data {
+		s.Invoices = append(s.Invoices, invoices.Data[i].invoice())
 	}
 	return nil
 }
 
 func (c *Client) readCharges(ctx context.Context, s *State) error {
-	charges, err := c.page(ctx, "/v1/charges", url.Values{
-		"customer": {s.Customer.ID}, "limit": {pageSize}, "expand[]": {"data.refunds"},
-	})
+	query := url.Values{"customer": {s.Customer.ID}, "limit": {pageSize}, "expand[]": {"data.refunds"}}
+	charges, err := pageOf[wireCharge](ctx, c, "/v1/charges", query, "charge")
 	if err != nil {
 		return err
 	}
-	for _, raw := range charges.Data {
-		if err := c.takeCharge(ctx, raw, s); err != nil {
+	for i := range charges.Data {
+		if err := c.takeCharge(ctx, &charges.Data[i], s); err != nil {
 			return err
 		}
 	}
@@ -200,14 +201,7 @@ func (c *Client) readCharges(ctx context.Context, s *State) error {
 
 // refundsOf reads the refunds of a charge that has more than are shown with it.
 func (c *Client) refundsOf(ctx context.Context, charge string) ([]Refund, error) {
-	var refunds []Refund
-	for refund, err := range decoded(c.list(ctx, "/v1/refunds", url.Values{"charge": {charge}}), decodeRefund) {
-		if err != nil {
-			return nil, err
-		}
-		refunds = append(refunds, refund)
-	}
-	return refunds, nil
+	return gather(listOf(ctx, c, "/v1/refunds", url.Values{"charge": {charge}}, "refund", (*wireRefund).refund))
 }
 
 func (c *Client) readDisputes(ctx context.Context, s *State) error {
@@ -215,31 +209,37 @@ func (c *Client) readDisputes(ctx context.Context, s *State) error {
 		if !charge.Disputed {
 			continue
 		}
-		disputes := decoded(c.list(ctx, "/v1/disputes", url.Values{"charge": {charge.ID}}), decodeDispute)
-		for dispute, err := range disputes {
-			if err != nil {
-				return err
-			}
-			s.Disputes = append(s.Disputes, dispute)
+		disputes, err := gather(listOf(ctx, c, "/v1/disputes", url.Values{"charge": {charge.ID}}, "dispute", (*wireDispute).dispute))
+		if err != nil {
+			return err
 		}
+		s.Disputes = append(s.Disputes, disputes...)
 	}
 	return nil
+}
+
+// gather is the whole of a list, or its error.
+func gather[T any](list iter.Seq2[T, error]) (all []T, err error) {
+	for object, err := range list {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, object)
+	}
+	return all, nil
 }
 
 func (c *Client) readCheckouts(ctx context.Context, s *State) error {
 	if !s.Parts.Checkouts {
 		return nil
 	}
-	sessions, err := c.page(ctx, "/v1/checkout/sessions", url.Values{"customer": {s.Customer.ID}, "limit": {"20"}})
+	query := url.Values{"customer": {s.Customer.ID}, "limit": {"20"}}
+	sessions, err := pageOf[wireCheckout](ctx, c, "/v1/checkout/sessions", query, "checkout.session")
 	if err != nil {
 		return err
 	}
-	for _, raw := range sessions.Data {
-		checkout, err := decodeCheckout(raw)
-		if err != nil {
-			return incomplete("%v", err)
-		}
-		s.Checkouts = append(s.Checkouts, checkout)
+	for i := range sessions.Data {
+		s.Checkouts = append(s.Checkouts, sessions.Data[i].checkout())
 	}
 	return nil
 }
