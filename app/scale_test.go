@@ -36,12 +36,18 @@ func BenchmarkBesideARun(b *testing.B) {
 	for _, n := range []int{1000, 100_000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			p := newServing(b, n)
-			p.meet(b, "before-", func() { time.Sleep(20 * time.Second) })
-			p.meet(b, "", func() {
-				for b.Loop() {
+			before := p.meet(b.Context(), func() { time.Sleep(20 * time.Second) })
+			beside := p.meet(b.Context(), func() {
+				for b.Loop() { // forgets what was reported before it
 					p.reconcile(b, n)
 				}
 			})
+			for _, v := range before {
+				v.what = "before-" + v.what
+			}
+			for _, v := range slices.Concat(before, beside) {
+				v.report(b)
+			}
 			cpu, peak := p.used(b)
 			calls, err := p.stripe.Calls()
 			ok(b, err)
@@ -52,19 +58,17 @@ func BenchmarkBesideARun(b *testing.B) {
 	}
 }
 
-// meet looks at four pages and sends five webhooks a second while something happens, and reports how long they took.
-func (p *serving) meet(b *testing.B, when string, happens func()) {
-	b.Helper()
-	pages, webhooks := &visits{ask: p.page}, &visits{ask: p.webhook}
-	load, stop := context.WithCancel(b.Context())
+// meet looks at four pages and sends five webhooks a second while something happens.
+func (p *serving) meet(ctx context.Context, happens func()) []*visits {
+	both := []*visits{{what: "pages", ask: p.page}, {what: "webhooks", ask: p.webhook}}
+	load, stop := context.WithCancel(ctx)
 	var going sync.WaitGroup
-	going.Go(func() { pages.keep(load, 4) })
-	going.Go(func() { webhooks.keep(load, 5) })
+	going.Go(func() { both[0].keep(load, 4) })
+	going.Go(func() { both[1].keep(load, 5) })
 	happens()
 	stop()
 	going.Wait()
-	pages.report(b, when+"pages")
-	webhooks.report(b, when+"webhooks")
+	return both
 }
 
 const servingSecret = "whsec_serving_0123456789abcdef"
@@ -226,6 +230,7 @@ func (p *serving) used(b *testing.B) (cpu, peak float64) {
 
 // visits are requests at a steady rate, and how long each took.
 type visits struct {
+	what   string
 	ask    func() (*http.Request, error)
 	took   []time.Duration
 	wrong  int
@@ -268,19 +273,19 @@ func (v *visits) one() string {
 	return ""
 }
 
-func (v *visits) report(b *testing.B, what string) {
+func (v *visits) report(b *testing.B) {
 	b.Helper()
 	if v.wrong > 0 || len(v.took) == 0 {
-		b.Fatalf("%d of %s went wrong and %d well: %s", v.wrong, what, len(v.took), v.answer)
+		b.Fatalf("%d of %s went wrong and %d well: %s", v.wrong, v.what, len(v.took), v.answer)
 	}
 	slices.Sort(v.took)
 	at := func(percent int) float64 {
 		return float64(v.took[(len(v.took)*percent+99)/100-1].Microseconds()) / 1000
 	}
-	b.ReportMetric(float64(len(v.took)), what)
-	b.ReportMetric(at(50), what+"-p50-ms")
-	b.ReportMetric(at(95), what+"-p95-ms")
-	b.ReportMetric(at(100), what+"-max-ms")
+	b.ReportMetric(float64(len(v.took)), v.what)
+	b.ReportMetric(at(50), v.what+"-p50-ms")
+	b.ReportMetric(at(95), v.what+"-p95-ms")
+	b.ReportMetric(at(100), v.what+"-max-ms")
 }
 
 func ok(tb testing.TB, err error) {

@@ -3,6 +3,7 @@ package stripe
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"iter"
 	"maps"
 	"net/url"
@@ -163,7 +164,12 @@ func pageOf[W wire](ctx context.Context, c *Client, path string, query url.Value
 		if p.LastResponse == nil {
 			return nil, err
 		}
-		return nil, incomplete("%s: %v", path, json.Unmarshal(p.LastResponse.RawJSON, &page[W]{})) // stripe-go's own error quotes the answer
+		// stripe-go's own error quotes the answer.
+		why, broken := json.Unmarshal(p.LastResponse.RawJSON, &page[W]{}), new(json.SyntaxError)
+		if errors.As(why, &broken) {
+			return nil, err
+		}
+		return nil, incomplete("%s: %v", path, why)
 	}
 	if p.Object != "list" || p.Data == nil {
 		return nil, incomplete("%s is not answered with a list", path)
