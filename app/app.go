@@ -131,7 +131,7 @@ func (a *App) join() {
 		client = stripe.New(c.StripeKey, c.StripeBase)
 	}
 	a.Billing = &billing.Billing{DB: a.DB, Stripe: readsFor(client, billing.ForSync), URL: c.URL, Live: stripe.Livemode(c.StripeKey), Plans: c.Plans}
-	a.Money = &money.Money{DB: a.DB, Caps: c.RefundCaps}
+	a.Money = &money.Money{DB: a.DB, Caps: c.MoneyCaps}
 	if c.ActionsKey != "" {
 		a.Money.Stripe = stripe.NewActions(c.ActionsKey, c.StripeBase)
 	}
@@ -183,6 +183,11 @@ func (a *App) openSecret(sealed []byte, about string) (string, error) {
 		return "", err
 	}
 	return key.Open(sealed, about)
+}
+
+// accounts writes to people about their accounts.
+func (a *App) accounts() mail.Accounts {
+	return mail.Accounts{Templates: a.templates, URL: a.Config.URL, Location: a.Config.Location, Send: a.Config.SMTP != nil}
 }
 
 // readsFor is a client whose requests are counted under a purpose; nil stays nil.

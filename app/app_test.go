@@ -67,6 +67,14 @@ func (b *bursar) serve() string {
 // start runs a command that serves pages until the test ends, and returns the address it prints.
 func (b *bursar) start(out *printed, args ...string) string {
 	b.t.Helper()
+	home, stop := b.launch(out, args...)
+	b.t.Cleanup(stop)
+	return home
+}
+
+// launch is start for who stops it earlier.
+func (b *bursar) launch(out *printed, args ...string) (home string, stop func()) {
+	b.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.t.Fatal(err)
@@ -76,15 +84,14 @@ func (b *bursar) start(out *printed, args ...string) string {
 		b.settings["BURSAR_URL"] = strings.Replace("http://"+l.Addr().String(), "127.0.0.1", "localhost", 1)
 	}
 	l.Close()
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	var ended sync.WaitGroup
 	ended.Go(func() {
 		if code := app.Run(ctx, args, b.environment(out, out)); code != 0 {
 			b.t.Errorf("bursar %s ended with %d\n%s", args[0], code, out)
 		}
 	})
-	b.t.Cleanup(func() { stop(); ended.Wait() })
-	home := ""
+	stop = func() { cancel(); ended.Wait() }
 	b.eventually(args[0]+" answers", func() bool {
 		home = regexp.MustCompile(`http://127\.0\.0\.1:[1-9]\d*`).FindString(out.String())
 		if home == "" {
@@ -97,7 +104,7 @@ func (b *bursar) start(out *printed, args ...string) string {
 		answer.Body.Close()
 		return answer.StatusCode == http.StatusOK
 	})
-	return home
+	return home, stop
 }
 
 // printed is what a command has printed so far.

@@ -70,7 +70,8 @@ func TestNoSecretComesOut(t *testing.T) {
 	}
 	backup := filepath.Join(t.TempDir(), "backup.db")
 	outputs["the command"] = b.must("backup", backup)
-	for _, file := range []string{b.settings["BURSAR_DB"], b.settings["BURSAR_DB"] + "-wal", backup} {
+	secretKey, sealed, restored := b.restoreElsewhere(outputs)
+	for _, file := range []string{b.settings["BURSAR_DB"], b.settings["BURSAR_DB"] + "-wal", backup, sealed, restored} {
 		bytes, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -80,7 +81,7 @@ func TestNoSecretComesOut(t *testing.T) {
 	if len(outputs) < 25 {
 		t.Errorf("only %d outputs were looked at", len(outputs))
 	}
-	secrets := map[string]string{"API key": key, "session": visitor.session(), "one-time link": link[strings.Index(link, "token=")+len("token="):]}
+	secrets := map[string]string{"secret key of backups": secretKey, "API key": key, "session": visitor.session(), "one-time link": link[strings.Index(link, "token=")+len("token="):]}
 	for name, canary := range canaries {
 		secrets[name] = canary
 	}
@@ -95,6 +96,31 @@ func TestNoSecretComesOut(t *testing.T) {
 			}
 		}
 	}
+}
+
+// restoreElsewhere makes an encrypted backup and restores it on another machine.
+func (b *bursar) restoreElsewhere(outputs map[string]string) (secretKey, sealed, restored string) {
+	b.t.Helper()
+	keyFile, sealed := filepath.Join(b.t.TempDir(), "backup.key"), filepath.Join(b.t.TempDir(), "backup.age")
+	outputs["the command for a key"] = b.must("backup", "--new-key", keyFile)
+	text, err := os.ReadFile(keyFile)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	secretKey = regexp.MustCompile("AGE-SECRET-KEY-1[A-Z0-9]+").FindString(string(text))
+	there := newBursar(b.t)
+	for name, value := range b.settings {
+		there.settings[name] = value
+	}
+	there.settings["BURSAR_BACKUP_TO"] = regexp.MustCompile("age1[a-z0-9]+").FindString(outputs["the command for a key"])
+	outputs["the command that encrypts"] = there.must("backup", sealed)
+	restored = filepath.Join(b.t.TempDir(), "restored.db")
+	there.settings["BURSAR_DB"] = restored
+	_, out, errs := there.run("restore", sealed, "--key", keyFile)
+	outputs["the command that restores"] = out + errs
+	_, out, errs = there.run("restore", sealed, "--replace", "--key", sealed)
+	outputs["the command that cannot restore"] = out + errs
+	return secretKey, sealed, restored
 }
 
 // repeatingStripe refuses the key and repeats it, with more of what must not be repeated.

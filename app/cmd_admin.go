@@ -2,13 +2,15 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 
-	"bursar/app/alert"
 	"bursar/app/auth"
+	"bursar/app/db"
+	"bursar/app/mail"
 )
 
-// Commands that change who may do what, and the backup.
+// Commands that change who may do what.
 
 type userCmd struct {
 	Add userAddCmd `cmd:"" help:"Add somebody, or make a new sign-in link for them. Prints the link once."`
@@ -25,33 +27,20 @@ func (c userAddCmd) Run(ctx context.Context, env *Environment) error {
 		return err
 	}
 	defer a.Close()
-	link, err := auth.AddUser(ctx, a.DB, c.Email, auth.Role(c.Role), a.Config.URL)
+	var made auth.Invitation
+	err = a.DB.Tx(ctx, func(q *db.Queries) (err error) {
+		if made, err = auth.AddUser(ctx, q, c.Email, auth.Role(c.Role), a.Config.URL); err != nil {
+			return err
+		}
+		e := auth.ByCommand("people.invite", c.Email, c.Role)
+		if err := auth.Audit(ctx, q, e); err != nil {
+			return err
+		}
+		return a.accounts().Invited(ctx, q, made.User, made.New, mail.Change{By: e.Actor})
+	})
 	if err != nil {
-		return err
+		return fmt.Errorf("add user %s: %w", c.Email, err)
 	}
-	env.printf("%s can sign in once with this link, within 48 hours:\n%s\n", c.Email, link)
-	return nil
-}
-
-type backupCmd struct {
-	File string `arg:"" help:"New file to write; an existing one is left alone."`
-}
-
-func (c backupCmd) Run(ctx context.Context, env *Environment) error {
-	a, err := env.open(ctx, slog.LevelError)
-	if err != nil {
-		return err
-	}
-	defer a.Close()
-	if err := a.DB.Backup(ctx, c.File); err != nil {
-		return err
-	}
-	if err := a.audit(ctx, auth.ByCommand("file.backup", c.File, "")); err != nil {
-		return err
-	}
-	if err := alert.BackedUp(ctx, a.DB); err != nil {
-		env.hint("The copy is good, but the time of it could not be noted: %v", err)
-	}
-	env.printf("%s is a whole, checked copy. It holds customers' data; keep it as safe as the original.\n", c.File)
+	env.printf("%s can sign in once with this link, within 48 hours:\n%s\n", c.Email, made.Link)
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"bursar/app/auth"
+	"bursar/app/billing"
 	"bursar/app/connect"
 	"bursar/app/db"
 	"bursar/app/demo"
@@ -30,8 +31,12 @@ import (
 	"bursar/app/stripe"
 )
 
-// demoSeed makes every demo the same company.
-const demoSeed = 20
+const (
+	// demoSeed makes every demo the same company.
+	demoSeed = 20
+	// demoPace is how many requests a second the simulated Stripe gets: nobody waits for its limits.
+	demoPace = 500
+)
 
 type demoCmd struct {
 	Addr      string `help:"Where to listen, on this machine only; a free port if it is taken." default:"127.0.0.1:8099"`
@@ -203,12 +208,8 @@ func (d demoCmd) live(ctx context.Context, c Config, env *Environment, log *slog
 	panel := &demoPanel{app: a, company: company, crm: contacts, vendors: vendors, hurt: map[int64]bool{}}
 	a.Demo = panel.demo()
 
-	err = a.DB.Tx(ctx, func(q *db.Queries) error { return queue.Insert(ctx, q, reconcile.Reconcile{}) })
-	if err == nil {
-		err = a.Worker.WorkOff(ctx)
-	}
-	if err != nil {
-		return fmt.Errorf("compare for the first time: %w", err)
+	if err := a.lookFirst(ctx); err != nil {
+		return err
 	}
 	listener, err := server.Listen(c.Addr)
 	if err != nil {
@@ -232,6 +233,24 @@ func (d demoCmd) live(ctx context.Context, c Config, env *Environment, log *slog
 		}
 	}
 	return err
+}
+
+// lookFirst reads all of the simulated Stripe and compares everything, so that the first page somebody opens
+// has it confirmed.
+func (a *App) lookFirst(ctx context.Context) error {
+	a.Billing.Stripe.Pace(demoPace)
+	for _, begin := range []func(*db.Queries) error{
+		func(q *db.Queries) error { return billing.StartBackfill(ctx, q, "the demo begins") },
+		func(q *db.Queries) error {
+			return errors.Join(queue.Insert(ctx, q, billing.Sweep{}), queue.Insert(ctx, q, billing.WatchEndpoint{}))
+		},
+		func(q *db.Queries) error { return queue.Insert(ctx, q, reconcile.Reconcile{}) },
+	} {
+		if err := errors.Join(a.DB.Tx(ctx, begin), a.Worker.WorkOff(ctx)); err != nil {
+			return fmt.Errorf("look at everything for the first time: %w", err)
+		}
+	}
+	return nil
 }
 
 // openBrowser opens a page where there is a screen. The address is printed too, so that it matters little

@@ -177,7 +177,7 @@ func (v *visitor) sees(path string, want ...string) {
 func TestTheDemoShowsWhatItPromises(t *testing.T) {
 	t.Parallel()
 	v := visit(t)
-	v.sees("/admin", "All 31 customers agree everywhere", "Payment failed", "Pedro Alvarez", "Payment disputed", "Olga Ivanova", "2 need you")
+	v.sees("/admin", "All 31 customers agree everywhere", "Payment failed", "Pedro Alvarez", "Payment disputed", "Olga Ivanova", "2 things need you")
 	v.sees("/admin/customers", "山田 花子", "ops@quietworks.example", "שרה לוי", "Studio 🌵 Kaktus")
 
 	v.press("buy", " bought ")

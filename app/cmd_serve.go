@@ -118,6 +118,6 @@ func (a *App) newServer() (*server.Server, error) {
 	return server.New(server.Config{DB: a.DB, Billing: a.Billing, Desk: a.Desk, Policies: a.policies(), Hooks: a.Config.Desk, Connectors: a.Connectors, Money: a.Money, Secrets: a.Config.WebhookSecrets,
 		Version: version(), Log: a.Log, Files: a.Files, Location: a.Config.Location, URL: a.Config.URL,
 		Proxies: a.Config.Proxies, Settings: a.Config.Settings, Key: key, Mails: a.templates,
-		Resets: a.Config.PasswordReset, Demo: a.Demo,
+		Send: a.Config.SMTP != nil, Resets: a.Config.PasswordReset, Demo: a.Demo,
 		Tally: a.Alerts.Tally, Alerts: a.Alerts, Worker: a.Worker})
 }

@@ -11,7 +11,10 @@ import (
 	"time"
 	_ "time/tzdata" // BURSAR_TIMEZONE works in a container without zone files
 
+	"filippo.io/age"
+
 	"bursar/app/auth"
+	"bursar/app/backup"
 	"bursar/app/connect"
 	"bursar/app/crm"
 	"bursar/app/mail"
@@ -33,7 +36,7 @@ type Config struct {
 	WebhookSecrets   []string // current, previous; only serve needs them
 	StripeKey        string
 	ActionsKey       string // "" means that nothing is done with money
-	RefundCaps       money.Caps
+	MoneyCaps        money.Caps
 	StripeBase       string            // "" is Stripe's
 	Plans            map[string]string // price_… or prod_… to plan name
 	SMTP             *mail.SMTP        // nil: mail stays in the outbox
@@ -50,6 +53,7 @@ type Config struct {
 	AllowInternal    []string          // host:port that may be called though it is inside, for remote.Options
 	CRM              *connect.Settings // nil: the built-in one
 	Desk             *connect.Settings // nil: the built-in one
+	BackupTo         []age.Recipient   // public keys that backups are encrypted for; none: they are plain
 	CRMFields        crm.Policies      // which fields of a contact are written how, with another CRM
 	Keep             privacy.Retention
 	Settings         []server.Setting
@@ -93,8 +97,8 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 	}
 	check("STRIPE_API_KEY", checkStripeKey(c.StripeKey))
 	check("STRIPE_ACTIONS_KEY", checkActionsKey(c.ActionsKey, c.StripeKey))
-	c.RefundCaps, err = money.ParseCaps(or("BURSAR_REFUND_CAP", money.DefaultCaps))
-	check("BURSAR_REFUND_CAP", err)
+	c.MoneyCaps, err = money.ParseCaps(or("BURSAR_MONEY_CAP", money.DefaultCaps))
+	check("BURSAR_MONEY_CAP", err)
 	c.WebhookSecrets, err = parseSecrets(or("STRIPE_WEBHOOK_SECRET", ""))
 	check("STRIPE_WEBHOOK_SECRET", err)
 	c.Proxies, err = parseProxies(or("BURSAR_TRUSTED_PROXIES", ""))
@@ -139,6 +143,8 @@ func LoadConfig(getenv func(string) string) (Config, error) {
 		_, err := auth.ParseKey(c.SecretKey)
 		check("BURSAR_SECRET_KEY", err)
 	}
+	c.BackupTo, err = backup.ParseRecipients(or("BURSAR_BACKUP_TO", ""))
+	check("BURSAR_BACKUP_TO", err)
 	c.PasswordReset, err = parseReset(or("BURSAR_PASSWORD_RESET", ""), c.SMTP != nil)
 	check("BURSAR_PASSWORD_RESET", err)
 	c.CRM, err = vendorOf(getenv, or("BURSAR_CRM", "builtin"), false)

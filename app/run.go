@@ -51,7 +51,8 @@ type commands struct {
 	Audit     auditCmd     `cmd:"" help:"List who did what, and check that nobody changed it."`
 	User      userCmd      `cmd:"" help:"Add the people who may sign in."`
 	Apikey    apikeyCmd    `cmd:"" help:"Add, list and revoke keys for the product API."`
-	Backup    backupCmd    `cmd:"" help:"Write a checked copy of the whole file, while Bursar runs."`
+	Backup    backupCmd    `cmd:"" help:"Write a checked copy of the whole file, while Bursar runs; encrypted if BURSAR_BACKUP_TO says for whom."`
+	Restore   restoreCmd   `cmd:"" help:"Put a backup in the place of the file, or prove that it could be."`
 	DriftLab  driftLabCmd  `cmd:"" hidden:"" help:"Put a simulated company out of step in every way, and measure what is found and healed."`
 	Export    exportCmd    `cmd:"" help:"Print everything stored about one person, as JSON."`
 	Erase     eraseCmd     `cmd:"" help:"Erase one person for good."`

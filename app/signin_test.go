@@ -111,4 +111,15 @@ func TestPasskeyAppAndRecoveryCodeInARealBrowser(t *testing.T) {
 			t.Errorf("the file holds %q in clear", clear)
 		}
 	}
+
+	for _, email := range []string{"ada@example.com", "eve@example.com"} {
+		b.must("user", "add", "--role", "owner", email)
+	}
+	mails := b.must("mail")
+	for _, want := range []string{"a passkey was added", "an authenticator app was set up", "a recovery code was used for your account; 9 are left",
+		"a new sign-in link was made for your account", "somebody was invited to be an owner: eve@example.com"} {
+		if !strings.Contains(mails, want) {
+			t.Errorf("no mail says that %s:\n%s", want, mails)
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 
 const (
 	backupLimit = 7 * 24 * time.Hour
+	triedLimit  = 90 * 24 * time.Hour
 	skewLimit   = time.Minute
 	skewFresh   = time.Hour // how long a comparison of clocks says something
 	minFree     = 10        // percent
@@ -23,8 +25,11 @@ const (
 	reportSent  = 30 * time.Minute
 )
 
-// backupAt is the fact that says when a copy was last written and checked.
-const backupAt = "backup_at"
+// Facts: when a copy was last written and checked, and when one was last restored, for good or to prove that it can be.
+const (
+	backupAt = "backup_at"
+	triedAt  = "backup_tried_at"
+)
 
 // houseRules are about what has to be in order, day by day.
 func houseRules() []Rule {
@@ -33,8 +38,8 @@ func houseRules() []Rule {
 			What:  "The report of the last day it was due: whether it was made, and whether the mail server took it.",
 			Limit: "not made 90 minutes after its comparison began, not sent 30 minutes after it was made, or refused", Step: "Open the reports and the outbox.", Age: true, measure: measureReport},
 		{Key: "backup", Name: "Backups", Title: "There is no fresh backup", Level: Low, Link: "/admin/settings",
-			What:  "The time since bursar backup last wrote a copy and checked it; from the installation on where there was none.",
-			Limit: "7 days", Step: "Run bursar backup FILE, best every night.", measure: measureBackup},
+			What:  "The time since bursar backup last wrote a copy and checked it, and since bursar restore, with --check or without, last restored one; from the installation on where there was none.",
+			Limit: "7 days without a copy, or 90 days without one that was restored", Step: "Run bursar backup FILE, best every night, and bursar restore --check FILE now and then.", measure: measureBackup},
 		{Key: "audit", Name: "The chain of the audit", Title: "The audit has been tampered with", Level: Critical, Link: "/admin/activity",
 			What: "Whether each row of the audit still follows from the one before.", Limit: "one does not", Step: "Keep the file as it is, and compare it with a backup.", measure: measureAudit},
 		{Key: "clock", Name: "This machine's clock", Title: "This machine's clock is wrong", Level: High, Link: "/admin/alerts/clock",
@@ -78,7 +83,7 @@ func measureReport(ctx context.Context, l *look) (Measure, error) {
 	case mail.Failed:
 		return Measure{Verdict: Bad, Value: "the mail server refused the report of " + row.LastDay, Cause: failure(run.Error), Number: 1}, nil
 	case mail.Superseded:
-		return Measure{Verdict: Fine, Value: "the report of " + row.LastDay + " got old while mail did not work; the mail that says so names it"}, nil
+		return Measure{Verdict: Fine, Value: "the report of " + row.LastDay + " got old and is not sent: " + mail.Line(run.Error, 200)}, nil
 	case mail.Kept:
 		return Measure{Verdict: Fine, Value: "the report of " + row.LastDay + " is in the outbox: mail is not set up"}, nil
 	}
@@ -98,26 +103,48 @@ func BackedUp(ctx context.Context, d *db.DB) error {
 	return d.Tx(ctx, func(q *db.Queries) error { return setTime(ctx, q, backupAt, time.Now()) })
 }
 
-func measureBackup(ctx context.Context, l *look) (Measure, error) {
-	last, err := factTime(ctx, l.q, backupAt)
-	if err != nil {
-		return Measure{}, err
+// TriedBackup notes that a backup, of what was written until then, was restored or could be, for the rule about backups.
+func TriedBackup(ctx context.Context, q *db.Queries, until time.Time) error {
+	last, err := factTime(ctx, q, backupAt)
+	if err == nil && until.After(last) { // a copy does not know of itself
+		err = setTime(ctx, q, backupAt, until)
 	}
+	return errors.Join(err, setTime(ctx, q, triedAt, time.Now()))
+}
+
+func measureBackup(ctx context.Context, l *look) (Measure, error) {
 	installed, err := factTime(ctx, l.q, "installed_at")
 	if err != nil {
 		return Measure{}, err
 	}
-	from, value := last, "the last one "
-	if last.IsZero() {
-		from, value = installed, "none since the installation "
-	}
-	if from.IsZero() {
-		return notKnown("no backup is known"), nil
-	}
-	age := l.now.Sub(from)
-	m := Measure{Verdict: Fine, Value: value + spell(max(age, 0)) + " ago", Number: age.Seconds()}
-	if age > backupLimit {
-		m.Verdict = Bad
+	m := Measure{Verdict: Fine}
+	for _, what := range []struct {
+		fact, last, none, bad string
+		limit                 time.Duration
+	}{
+		{backupAt, "the last one ", "none since the installation ", "There is no fresh copy.", backupLimit},
+		{triedAt, "; one restored, or proven to be restorable, ", "; none proven to be restorable since the installation ", "Nobody has tried whether a backup can be restored.", triedLimit},
+	} {
+		from, value := installed, what.none
+		last, err := factTime(ctx, l.q, what.fact)
+		if err != nil {
+			return Measure{}, err
+		}
+		if !last.IsZero() {
+			from, value = last, what.last
+		}
+		if from.IsZero() {
+			return notKnown("no backup is known"), nil
+		}
+		age := l.now.Sub(from)
+		m.Value += value + spell(max(age, 0)) + " ago"
+		if what.fact == backupAt {
+			m.Number = age.Seconds()
+		}
+		if age > what.limit {
+			m.Verdict, m.Causes = Bad, append(m.Causes, what.fact)
+			m.Cause = strings.TrimSpace(m.Cause + " " + what.bad)
+		}
 	}
 	return m, nil
 }

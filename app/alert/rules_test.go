@@ -278,6 +278,15 @@ func TestRules(t *testing.T) {
 			s.events(50, "x", "webhook", 48*time.Hour, 48*time.Hour)
 			s.events(1, "x", "sweep", minute, 2*time.Hour)
 		}, Bad, "Stripe lists newer events, the newest from 2 h ago"},
+		{"silence", "what was delivered got lost before a backup was restored", func(s *scene) {
+			s.sweep("complete", minute, 0)
+			s.events(50, "x", "webhook", 49*time.Hour, 49*time.Hour)
+			s.events(50, "x", "webhook", 48*time.Hour, 48*time.Hour)
+			s.events(1, "x", "sweep", minute, 2*time.Hour)
+			check(s.t, s.w.DB.Tx(s.t.Context(), func(q *db.Queries) error {
+				return db.KeepRestored(s.t.Context(), q, db.Restored{At: ago(time.Hour), CopyAt: ago(48 * time.Hour)})
+			}))
+		}, Fine, "2 days ago"},
 		{"silence", "not for longer than usual", func(s *scene) {
 			s.sweep("complete", minute, 0)
 			s.events(1, "x", "webhook", 12*24*time.Hour, 12*24*time.Hour)
@@ -306,7 +315,20 @@ func TestRules(t *testing.T) {
 		{"backup", "made", func(s *scene) {
 			s.exec("INSERT INTO meta (name, value) VALUES ('installed_at', CAST(?1 AS TEXT))", ago(80*24*time.Hour))
 			check(s.t, BackedUp(s.t.Context(), s.w.DB))
-		}, Fine, "the last one 0 s ago"},
+		}, Fine, "the last one 0 s ago; none proven to be restorable since the installation 80 days ago"},
+		{"backup", "made, and never tried in three months", func(s *scene) {
+			s.exec("INSERT INTO meta (name, value) VALUES ('installed_at', CAST(?1 AS TEXT))", ago(91*24*time.Hour))
+			check(s.t, BackedUp(s.t.Context(), s.w.DB))
+		}, Bad, "Nobody has tried whether a backup can be restored."},
+		{"backup", "restored, and the copy does not know of itself", func(s *scene) {
+			s.exec("INSERT INTO meta (name, value) VALUES ('installed_at', CAST(?1 AS TEXT))", ago(91*24*time.Hour))
+			check(s.t, s.w.DB.Tx(s.t.Context(), func(q *db.Queries) error { return TriedBackup(s.t.Context(), q, ago(time.Hour)) }))
+		}, Fine, "the last one 60 min ago"},
+		{"backup", "made and tried", func(s *scene) {
+			s.exec("INSERT INTO meta (name, value) VALUES ('installed_at', CAST(?1 AS TEXT))", ago(91*24*time.Hour))
+			check(s.t, BackedUp(s.t.Context(), s.w.DB))
+			check(s.t, s.w.DB.Tx(s.t.Context(), func(q *db.Queries) error { return TriedBackup(s.t.Context(), q, time.Time{}) }))
+		}, Fine, "proven to be restorable, 0 s ago"},
 
 		{"clock", "nothing came", func(*scene) {}, NotKnown, "nothing signed"},
 		{"clock", "the way takes a second", func(s *scene) { s.w.Tally.Signed(1200 * time.Millisecond) }, Fine, "1 s"},

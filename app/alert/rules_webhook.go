@@ -223,6 +223,14 @@ func measureSilence(ctx context.Context, l *look) (Measure, error) {
 	limit := max(quietLimit, 5*usual)
 	quiet := l.now.Sub(newest)
 	m := Measure{Verdict: Fine, Value: fmt.Sprintf("the last event came %s ago, usually every %s", spell(max(quiet, 0)), spell(usual)), Number: quiet.Seconds()}
+	restored, err := db.ReadRestored(ctx, l.q)
+	if err != nil {
+		return Measure{}, err
+	}
+	if restored.At.After(newest) { // what was delivered before got lost with the file
+		newest = restored.At
+		quiet = l.now.Sub(newest)
+	}
 	if quiet <= limit {
 		return m, nil
 	}

@@ -121,7 +121,7 @@ func (w *Watch) Evaluate(ctx context.Context) (err error) {
 	return w.remember(ctx, now, measures)
 }
 
-// begin notices a long break before this process: what piled up is no news.
+// begin notices a long break before this process, or that a backup was restored: what piled up is no news.
 func (w *Watch) begin(ctx context.Context, now time.Time) error {
 	if w.began {
 		return nil
@@ -130,7 +130,11 @@ func (w *Watch) begin(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if !alive.IsZero() && now.Sub(alive) > catchUpAfter {
+	restored, err := db.ReadRestored(ctx, w.DB.Read())
+	if err != nil {
+		return err
+	}
+	if !alive.IsZero() && now.Sub(alive) > catchUpAfter || restored.At.After(alive) {
 		w.mu.Lock()
 		w.catchUntil = now.Add(catchUpFor)
 		w.mu.Unlock()
@@ -254,7 +258,7 @@ func alertRows(ctx context.Context, q *db.Queries) (map[string]db.Alert, error) 
 	return rows, err
 }
 
-// CatchingUpUntil is until when rules about age are quiet, because Bursar was away; zero or past: they are not.
+// CatchingUpUntil is until when rules about age are quiet, because Bursar was away or a backup was restored; zero or past: they are not.
 func (w *Watch) CatchingUpUntil() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -213,6 +213,35 @@ func TestABreakIsCaughtUpWithInSilence(t *testing.T) {
 	})
 }
 
+func TestAfterARestoreTheBacklogIsCaughtUpWithInSilence(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDB(t)
+		watchOf(t, d).run(t, time.Minute)
+		time.Sleep(time.Minute) // it was not away for long
+		exec(t, d, `INSERT INTO jobs (kind, key, args, state, max_attempts, created_at, scheduled_at) VALUES ('sync_customer', 'cus_1', '{}', 'retryable', 15, ?1, ?1)`,
+			time.Now().Add(-time.Hour))
+		check(t, d.Tx(t.Context(), func(q *db.Queries) error {
+			return db.KeepRestored(t.Context(), q, db.Restored{At: time.Now(), CopyAt: time.Now().Add(-time.Minute)})
+		}))
+		time.Sleep(time.Minute)
+		w := watchOf(t, d)
+		w.run(t, 14*time.Minute)
+		if got := told(t, d); len(got) != 0 || !w.CatchingUpUntil().After(time.Now()) {
+			t.Errorf("told %q while it catches up, until %v", got, w.CatchingUpUntil())
+		}
+		w.run(t, 10*time.Minute)
+		if got := told(t, d); len(got) != 1 {
+			t.Errorf("told %q", got)
+		}
+		again := watchOf(t, d)
+		again.run(t, time.Minute)
+		if again.CatchingUpUntil().After(time.Now()) {
+			t.Error("a later start catches up with it once more")
+		}
+	})
+}
+
 func TestAcknowledging(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -56,10 +56,10 @@ func TestAddUser(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			d := newDB(t)
-			if _, err := auth.AddUser(t.Context(), d, "eve@example.com", auth.Support, "https://b.example"); err != nil {
+			if _, err := auth.AddUserIn(t.Context(), d, "eve@example.com", auth.Support, "https://b.example"); err != nil {
 				t.Fatal(err)
 			}
-			link, err := auth.AddUser(t.Context(), d, row.email, row.role, "https://b.example/")
+			link, err := auth.AddUserIn(t.Context(), d, row.email, row.role, "https://b.example/")
 			if !errors.Is(err, row.want) || (err == nil) != (link != "") {
 				t.Errorf("link %q, error %v, want %v", link, err, row.want)
 			}
@@ -70,7 +70,7 @@ func TestAddUser(t *testing.T) {
 func TestASignInLinkIsStoredAsAHashForTwoDays(t *testing.T) {
 	t.Parallel()
 	d := newDB(t)
-	link, err := auth.AddUser(t.Context(), d, "ada@example.com", auth.Owner, "https://b.example/")
+	link, err := auth.AddUserIn(t.Context(), d, "ada@example.com", auth.Owner, "https://b.example/")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,20 @@
 package auth
 
-import "bursar/app/db"
+import (
+	"context"
+
+	"bursar/app/db"
+)
+
+// AddUserIn is AddUser in a transaction of its own.
+func AddUserIn(ctx context.Context, d *db.DB, email string, role Role, url string) (link string, err error) {
+	err = d.Tx(ctx, func(q *db.Queries) error {
+		made, err := AddUser(ctx, q, email, role, url)
+		link = made.Link
+		return err
+	})
+	return link, err
+}
 
 // Occupy takes every place where a password can be hashed.
 func (g *Gate) Occupy() (release func()) {

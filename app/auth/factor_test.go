@@ -257,7 +257,8 @@ func TestALinkAndSecondFactors(t *testing.T) {
 	}{
 		{"made by an owner", func(ctx context.Context, d *db.DB) (link string, err error) {
 			err = d.Tx(ctx, func(q *db.Queries) error {
-				link, err = auth.Invite(ctx, q, "ada@example.com", auth.Owner, home)
+				made, err := auth.Invite(ctx, q, "ada@example.com", auth.Owner, home)
+				link = made.Link
 				return err
 			})
 			return link, err
@@ -271,7 +272,7 @@ func TestALinkAndSecondFactors(t *testing.T) {
 			return link, err
 		}, true},
 		{"made on the server", func(ctx context.Context, d *db.DB) (string, error) {
-			return auth.AddUser(ctx, d, "ada@example.com", auth.Owner, home)
+			return auth.AddUserIn(ctx, d, "ada@example.com", auth.Owner, home)
 		}, false},
 	} {
 		g, d := newGate(t), newDB(t)
@@ -301,7 +302,7 @@ func TestPasswordResets(t *testing.T) {
 		ada := addUser(t, d, "ada@example.com", auth.Owner)
 		gone := addUser(t, d, "gone@example.com", auth.Support)
 		check(t, d.Tx(t.Context(), func(q *db.Queries) error { _, err := auth.Disable(t.Context(), q, gone.ID); return err }))
-		invited, err := auth.AddUser(t.Context(), d, "invited@example.com", auth.Support, home)
+		invited, err := auth.AddUserIn(t.Context(), d, "invited@example.com", auth.Support, home)
 		check(t, err)
 		for _, email := range []string{"nobody@example.com", "gone@example.com", "invited@example.com"} {
 			if token, err := reset(t, d, email); !errors.Is(err, auth.ErrLink) || token != "" {

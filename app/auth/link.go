@@ -26,45 +26,42 @@ const (
 	reset   = "reset"   // sent by mail, to an address that somebody typed
 )
 
-// AddUser makes a user and returns a link below url with which they choose a password, once, within 48
-// hours. For a user who is there already in the same role it makes another link, and the earlier one
-// ends; with another role, or disabled, it is ErrExists. The link also takes away second factors that were
-// lost: whoever runs commands on the machine could do that anyway.
-func AddUser(ctx context.Context, d *db.DB, email string, role Role, url string) (link string, err error) {
-	err = d.Tx(ctx, func(q *db.Queries) error {
-		if link, err = makeLink(ctx, q, email, role, restart, url); err != nil {
-			return err
-		}
-		return Audit(ctx, q, ByCommand("people.invite", email, string(role)))
-	})
-	if err != nil {
-		return "", fmt.Errorf("add user %s: %w", email, err)
-	}
-	return link, nil
+// Invitation is a link for somebody, to be shown once.
+type Invitation struct {
+	Link string
+	User db.User
+	New  bool // there was no such user before
 }
 
-// Invite is AddUser within a transaction, without its audit row. Second factors stay: an owner does not
-// become somebody else this way.
-func Invite(ctx context.Context, q *db.Queries, email string, role Role, url string) (link string, err error) {
+// AddUser makes a user and a link below url with which they choose a password, once, within 48 hours. For a
+// user who is there already in the same role it makes another link, and the earlier one ends; with another
+// role, or disabled, it is ErrExists. The link also takes away second factors that were lost: whoever runs
+// commands on the machine could do that anyway.
+func AddUser(ctx context.Context, q *db.Queries, email string, role Role, url string) (Invitation, error) {
+	return makeLink(ctx, q, email, role, restart, url)
+}
+
+// Invite is AddUser for an owner. Second factors stay: they do not become somebody else this way.
+func Invite(ctx context.Context, q *db.Queries, email string, role Role, url string) (Invitation, error) {
 	return makeLink(ctx, q, email, role, invite, url)
 }
 
-func makeLink(ctx context.Context, q *db.Queries, email string, role Role, kind, url string) (link string, err error) {
+func makeLink(ctx context.Context, q *db.Queries, email string, role Role, kind, url string) (made Invitation, err error) {
 	if err := checkEmail(email); err != nil {
-		return "", err
+		return made, err
 	}
 	if err := checkRole(role); err != nil {
-		return "", err
+		return made, err
 	}
-	id, err := findOrInsert(ctx, q, email, role)
-	if err != nil {
-		return "", err
+	if made.User, made.New, err = findOrInsert(ctx, q, email, role); err != nil {
+		return made, err
 	}
-	if err := q.DeleteUnusedLinks(ctx, db.ID(id)); err != nil {
-		return "", fmt.Errorf("drop earlier links: %w", err)
+	if err := q.DeleteUnusedLinks(ctx, db.ID(made.User.ID)); err != nil {
+		return made, fmt.Errorf("drop earlier links: %w", err)
 	}
-	token, err := newLink(ctx, q, id, kind, linkLifetime)
-	return LinkURL(url, token), err
+	token, err := newLink(ctx, q, made.User.ID, kind, linkLifetime)
+	made.Link = LinkURL(url, token)
+	return made, err
 }
 
 // LinkURL is the address of a link below url.
@@ -91,19 +88,24 @@ func checkRole(role Role) error {
 	return fmt.Errorf("the role %q is %w; the roles are %s, %s and %s", role, ErrInvalid, Owner, Finance, Support)
 }
 
-func findOrInsert(ctx context.Context, q *db.Queries, email string, role Role) (int64, error) {
-	user, err := q.UserByEmail(ctx, email)
+func findOrInsert(ctx context.Context, q *db.Queries, email string, role Role) (user db.User, isNew bool, err error) {
+	user, err = q.UserByEmail(ctx, email)
 	switch {
 	case errors.Is(err, db.ErrNoRows):
-		return q.InsertUser(ctx, email, string(role), db.Now())
+		id, err := q.InsertUser(ctx, email, string(role), db.Now())
+		if err != nil {
+			return user, true, fmt.Errorf("add user %s: %w", email, err)
+		}
+		user, err = q.UserByID(ctx, id)
+		return user, true, err
 	case err != nil:
-		return 0, err
+		return user, false, err
 	case user.Role != string(role):
-		return 0, fmt.Errorf("%w, with the role %s; ask for that role to get a new link, a role is not changed this way", ErrExists, user.Role)
+		return user, false, fmt.Errorf("%w, with the role %s; ask for that role to get a new link, a role is not changed this way", ErrExists, user.Role)
 	case !user.DisabledAt.IsZero():
-		return 0, fmt.Errorf("%w, and it is disabled; an owner can enable it under People", ErrExists)
+		return user, false, fmt.Errorf("%w, and it is disabled; an owner can enable it under People", ErrExists)
 	}
-	return user.ID, nil
+	return user, false, nil
 }
 
 // FirstOwnerLink is a link with which the first owner signs up, within 30 minutes, or "" if there are
@@ -204,39 +206,55 @@ func findLink(ctx context.Context, q *db.Queries, token string) (db.SignInLinkBy
 	return row, nil
 }
 
+// UsedLink is what a link has done.
+type UsedLink struct {
+	User           db.User
+	First          bool // they had no password before
+	DroppedFactors bool // besides the password
+}
+
 // UseLink gives a password, as HashPassword made it, to the user of a link, who may then be signed in.
 // email counts for the first owner only. Every session and every other link of the user ends, and no link
 // works twice: ErrLink, also for the slower of two first owners.
-func UseLink(ctx context.Context, q *db.Queries, token, email, passwordHash string) (db.User, error) {
+func UseLink(ctx context.Context, q *db.Queries, token, email, passwordHash string) (used UsedLink, err error) {
 	link, err := findLink(ctx, q, token)
 	if err != nil {
-		return db.User{}, err
+		return used, err
 	}
 	if err := q.UseSignInLink(ctx, db.Now(), hash(token)); err != nil {
-		return db.User{}, fmt.Errorf("use a link: %w", err)
+		return used, fmt.Errorf("use a link: %w", err)
 	}
 	id := link.UserID.Int64
 	if !link.UserID.Valid {
 		if id, err = insertFirstOwner(ctx, q, email); err != nil {
-			return db.User{}, err
+			return used, err
 		}
 	}
+	before, err := q.UserByID(ctx, id)
+	if err != nil {
+		return used, fmt.Errorf("read user %d: %w", id, err)
+	}
+	used.First = before.PasswordHash == ""
 	if err := SetPassword(ctx, q, id, passwordHash); err != nil {
-		return db.User{}, err
+		return used, err
 	}
 	if link.Kind == restart {
+		factors, err := FactorsOf(ctx, q, id)
+		if err != nil {
+			return used, err
+		}
+		used.DroppedFactors = factors.Any()
 		if _, err := DropFactors(ctx, q, id); err != nil {
-			return db.User{}, err
+			return used, err
 		}
 	}
 	if err := EndSessions(ctx, q, id); err != nil {
-		return db.User{}, err
+		return used, err
 	}
-	user, err := q.UserByID(ctx, id)
-	if err != nil {
-		return db.User{}, fmt.Errorf("read user %d: %w", id, err)
+	if used.User, err = q.UserByID(ctx, id); err != nil {
+		return used, fmt.Errorf("read user %d: %w", id, err)
 	}
-	return user, nil
+	return used, nil
 }
 
 // SetPassword gives a user another password, as HashPassword made it. Links from before end; for sessions

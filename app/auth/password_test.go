@@ -23,11 +23,12 @@ const (
 // addUser adds somebody with the password.
 func addUser(t *testing.T, d *db.DB, email string, role auth.Role) (user db.User) {
 	t.Helper()
-	link, err := auth.AddUser(t.Context(), d, email, role, "https://b.example")
+	link, err := auth.AddUserIn(t.Context(), d, email, role, "https://b.example")
 	check(t, err)
 	_, token, _ := strings.Cut(link, "token=")
 	check(t, d.Tx(t.Context(), func(q *db.Queries) error {
-		user, err = auth.UseLink(t.Context(), q, token, "", passwordHash)
+		used, err := auth.UseLink(t.Context(), q, token, "", passwordHash)
+		user = used.User
 		return err
 	}))
 	return user
@@ -123,7 +124,7 @@ func TestCheckPassword(t *testing.T) {
 	addUser(t, d, "ada@example.com", auth.Owner)
 	gone := addUser(t, d, "gone@example.com", auth.Support)
 	check(t, d.Tx(t.Context(), func(q *db.Queries) error { _, err := auth.Disable(t.Context(), q, gone.ID); return err }))
-	_, err := auth.AddUser(t.Context(), d, "invited@example.com", auth.Support, "https://b.example")
+	_, err := auth.AddUserIn(t.Context(), d, "invited@example.com", auth.Support, "https://b.example")
 	check(t, err)
 	for _, row := range []struct {
 		name, email, password string
@@ -153,7 +154,7 @@ func TestAnUnknownUserCostsAsMuchAsAKnownOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDB(t)
 		addUser(t, d, "ada@example.com", auth.Owner)
-		_, err := auth.AddUser(t.Context(), d, "invited@example.com", auth.Support, "https://b.example")
+		_, err := auth.AddUserIn(t.Context(), d, "invited@example.com", auth.Support, "https://b.example")
 		check(t, err)
 		g := newGate(t)
 		release := g.Occupy()

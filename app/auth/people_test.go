@@ -23,7 +23,7 @@ func TestTheLastOwnerStays(t *testing.T) {
 		{"another owner", func(t *testing.T, d *db.DB) { addUser(t, d, "eve@example.com", auth.Owner) }, true},
 		{"somebody of finance", func(t *testing.T, d *db.DB) { addUser(t, d, "eve@example.com", auth.Finance) }, false},
 		{"an owner who has not chosen a password yet", func(t *testing.T, d *db.DB) {
-			_, err := auth.AddUser(t.Context(), d, "eve@example.com", auth.Owner, "https://b.example")
+			_, err := auth.AddUserIn(t.Context(), d, "eve@example.com", auth.Owner, "https://b.example")
 			check(t, err)
 		}, false},
 		{"an owner who is disabled", func(t *testing.T, d *db.DB) {
@@ -82,7 +82,7 @@ func TestWhoIsEnabledAgainHasTheirPasswordAndNothingElse(t *testing.T) {
 	d := newDB(t)
 	ada := addUser(t, d, "ada@example.com", auth.Support)
 	session := startSession(t, d, ada)
-	link, err := auth.AddUser(t.Context(), d, "ada@example.com", auth.Support, "https://b.example")
+	link, err := auth.AddUserIn(t.Context(), d, "ada@example.com", auth.Support, "https://b.example")
 	check(t, err)
 	check(t, d.Tx(t.Context(), func(q *db.Queries) error { _, err := auth.Disable(t.Context(), q, ada.ID); return err }))
 	check(t, d.Tx(t.Context(), func(q *db.Queries) error { _, err := auth.Enable(t.Context(), q, ada.ID); return err }))
@@ -102,7 +102,8 @@ func use(t *testing.T, d *db.DB, link, email string) (user db.User, err error) {
 	t.Helper()
 	_, token, _ := strings.Cut(link, "token=")
 	err = d.Tx(t.Context(), func(q *db.Queries) (err error) {
-		user, err = auth.UseLink(t.Context(), q, token, email, "a hash")
+		used, err := auth.UseLink(t.Context(), q, token, email, "a hash")
+		user = used.User
 		return err
 	})
 	return user, err
@@ -182,7 +183,7 @@ func TestHowLongALinkLasts(t *testing.T) {
 		return auth.FirstOwnerLink(t.Context(), d, "https://b.example")
 	}
 	invited := func(t *testing.T, d *db.DB) (string, error) {
-		return auth.AddUser(t.Context(), d, "ada@example.com", auth.Finance, "https://b.example")
+		return auth.AddUserIn(t.Context(), d, "ada@example.com", auth.Finance, "https://b.example")
 	}
 	for _, row := range []struct {
 		name  string
@@ -216,9 +217,9 @@ func TestHowLongALinkLasts(t *testing.T) {
 func TestAnInvitation(t *testing.T) {
 	t.Parallel()
 	d := newDB(t)
-	older, err := auth.AddUser(t.Context(), d, "ada@example.com", auth.Finance, "https://b.example")
+	older, err := auth.AddUserIn(t.Context(), d, "ada@example.com", auth.Finance, "https://b.example")
 	check(t, err)
-	link, err := auth.AddUser(t.Context(), d, "ada@example.com", auth.Finance, "https://b.example")
+	link, err := auth.AddUserIn(t.Context(), d, "ada@example.com", auth.Finance, "https://b.example")
 	check(t, err)
 	if _, err := use(t, d, older, ""); !errors.Is(err, auth.ErrLink) {
 		t.Errorf("the link before: %v", err)
@@ -241,13 +242,13 @@ func TestWhoIsDisabledHasNoLink(t *testing.T) {
 	d := newDB(t)
 	addUser(t, d, "ada@example.com", auth.Owner)
 	eve := addUser(t, d, "eve@example.com", auth.Support)
-	link, err := auth.AddUser(t.Context(), d, "eve@example.com", auth.Support, "https://b.example")
+	link, err := auth.AddUserIn(t.Context(), d, "eve@example.com", auth.Support, "https://b.example")
 	check(t, err)
 	check(t, d.Tx(t.Context(), func(q *db.Queries) error { _, err := auth.Disable(t.Context(), q, eve.ID); return err }))
 	if _, err := use(t, d, link, ""); !errors.Is(err, auth.ErrLink) {
 		t.Errorf("a link from before: %v", err)
 	}
-	if _, err := auth.AddUser(t.Context(), d, "eve@example.com", auth.Support, "https://b.example"); !errors.Is(err, auth.ErrExists) {
+	if _, err := auth.AddUserIn(t.Context(), d, "eve@example.com", auth.Support, "https://b.example"); !errors.Is(err, auth.ErrExists) {
 		t.Errorf("a new link: %v", err)
 	}
 }

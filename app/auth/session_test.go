@@ -126,11 +126,11 @@ func TestWhatEndsASession(t *testing.T) {
 			return err
 		}, true},
 		{"another password", func(t *testing.T, _ *db.DB, q *db.Queries, user db.User, _ string) error {
-			link, err := auth.Invite(t.Context(), q, user.Email, auth.Role(user.Role), "https://b.example")
+			made, err := auth.Invite(t.Context(), q, user.Email, auth.Role(user.Role), "https://b.example")
 			if err != nil {
 				return err
 			}
-			_, token, _ := strings.Cut(link, "token=")
+			_, token, _ := strings.Cut(made.Link, "token=")
 			_, err = auth.UseLink(t.Context(), q, token, "", "another hash")
 			return err
 		}, true},
@@ -181,7 +181,7 @@ func TestWhoWasDisabledMeanwhileGetsNoSession(t *testing.T) {
 func TestWhoHasNoPasswordYetGetsNoSession(t *testing.T) {
 	t.Parallel()
 	d := newDB(t)
-	_, err := auth.AddUser(t.Context(), d, "ada@example.com", auth.Owner, "https://b.example")
+	_, err := auth.AddUserIn(t.Context(), d, "ada@example.com", auth.Owner, "https://b.example")
 	check(t, err)
 	user, err := d.Read().UserByEmail(t.Context(), "ada@example.com")
 	check(t, err)

@@ -42,7 +42,11 @@ func (b *Billing) sweep(ctx context.Context, _ Sweep) error {
 	if err != nil {
 		return fmt.Errorf("plan the sweep: %w", err)
 	}
-	p := &pass{Billing: b, client: b.Stripe.For(forSweep), plan: h.plan(now), mark: h.complete.MarkAt.Time, began: now}
+	restored, err := db.ReadRestored(ctx, b.DB.Read())
+	if err != nil {
+		return fmt.Errorf("plan the sweep: %w", err)
+	}
+	p := &pass{Billing: b, client: b.Stripe.For(forSweep), plan: h.plan(now), mark: h.complete.MarkAt.Time, began: now, restored: restored.At}
 	failed := p.read(ctx)
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctx.Err() // the process stops: what was stored stays, and the mark where it was
@@ -65,6 +69,8 @@ type pass struct {
 	plan   sweepPlan
 	began  time.Time
 	mark   time.Time // creation of the newest event listed, now or earlier
+
+	restored time.Time // when a backup was: what came before may have been delivered, and got lost with the file
 
 	listed, found, missing int64
 	late                   time.Duration
@@ -123,7 +129,7 @@ func (p *pass) take(ctx context.Context) error {
 			continue
 		}
 		p.found++
-		if age := p.began.Sub(e.CreatedAt); age > enRoute && r.Ignored == "" && stripe.Wanted(e.Type) {
+		if age := p.began.Sub(e.CreatedAt); age > enRoute && r.Ignored == "" && stripe.Wanted(e.Type) && e.CreatedAt.After(p.restored) {
 			p.missing++
 			p.late = max(p.late, age)
 		}

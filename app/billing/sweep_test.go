@@ -351,3 +351,31 @@ func TestSilence(t *testing.T) {
 		t.Errorf("a webhook has come, and it is %+v, %v", status, err)
 	}
 }
+
+// TestWhatARestoredFileLostIsNotMissed: webhooks brought these events, to the file that is gone.
+func TestWhatARestoredFileLostIsNotMissed(t *testing.T) {
+	t.Parallel()
+	g, f := newGate(t, 6*time.Hour)
+	f.sweep()
+	buy := func(email string) {
+		_, err := g.Buy(demo.BuyOptions{Email: email})
+		f.check(err)
+	}
+	g.Advance(time.Minute) // or it is from before Bursar was installed
+	buy("lost@example.com")
+	g.Advance(time.Hour)
+	restored := db.Restored{At: g.Now().Add(-30 * time.Minute), CopyAt: g.Now().Add(-2 * time.Hour)}
+	f.check(f.DB.Tx(t.Context(), func(q *db.Queries) error { return db.KeepRestored(t.Context(), q, restored) }))
+	if row := f.sweep(); row.Found == 0 || row.Missing != 0 {
+		t.Errorf("%d events came back, and %d of them count as missed", row.Found, row.Missing)
+	}
+	took, err := f.DB.Read().Activations(t.Context(), db.Time{})
+	if err != nil || len(took) != 1 || took[0] > 0 {
+		t.Errorf("the purchase gave access after %v ms, %v; when it did is not known any more, and 0 is what it is taken for", took, err)
+	}
+	buy("missed@example.com")
+	g.Advance(time.Hour)
+	if row := f.sweep(); row.Missing == 0 {
+		t.Error("what no webhook brought afterwards is not missed")
+	}
+}

@@ -173,7 +173,12 @@ func (b *Billing) save(ctx context.Context, q *db.Queries, before db.Customer, a
 		}
 	}
 	if r.Access == customer.Full || r.Access == customer.Grace {
-		if err := q.ActivateCheckouts(ctx, db.At(now), r.ID); err != nil {
+		restored, err := db.ReadRestored(ctx, q)
+		if err != nil {
+			return err
+		}
+		lost := db.ActivateCheckoutsParams{CopyAt: db.At(restored.CopyAt), RestoredAt: db.At(restored.At), Now: now.UnixMilli(), CustomerID: r.ID}
+		if err := q.ActivateCheckouts(ctx, lost); err != nil {
 			return err
 		}
 	}

@@ -151,6 +151,9 @@ func (k *Keeper) owner(ctx context.Context, found Found, ref *db.ExternalRef) (s
 		other, err = k.DB.Read().ExternalRefByRemote(ctx, k.System, ref.Kind, found.ID)
 	}
 	if errors.Is(err, db.ErrNoRows) {
+		if lost, err := isLost(ctx, k.DB, found.Key); lost || err != nil {
+			return "", err
+		}
 		return found.Key, nil
 	}
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"bursar/app/db"
 )
@@ -47,7 +48,7 @@ func Merge(ctx context.Context, q *db.Queries, from, into int64, by, reason stri
 			return 0, fmt.Errorf("keep the access of customer %d: %w", from, err)
 		}
 	}
-	return id, q.InsertTimeline(ctx, into, fmt.Sprintf("Joined with customer %d: %s.", from, reason), db.Now())
+	return id, q.InsertTimeline(ctx, into, fmt.Sprintf("Joined with customer %d: %s.", from, strings.TrimRight(reason, ".")), db.Now())
 }
 
 // pair reads two customers that are to be joined.

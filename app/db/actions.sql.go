@@ -200,6 +200,18 @@ func (q *Queries) DecideAction(ctx context.Context, arg DecideActionParams) (int
 	return result.RowsAffected()
 }
 
+const failedActionOfNewRefund = `-- name: FailedActionOfNewRefund :one
+SELECT id FROM actions WHERE key = ?1 AND state = 'failed' AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.id = ?2)
+`
+
+// The action that was given up and made a refund all the same, which the mirror does not know of yet.
+func (q *Queries) FailedActionOfNewRefund(ctx context.Context, key string, refund string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, failedActionOfNewRefund, key, refund)
+	var id int64
+	err := row.Scan(&id)
+	return id, err
+}
+
 const insertAction = `-- name: InsertAction :one
 INSERT INTO actions (kind, customer_id, stripe_customer, target, amount, currency, params, says, reason, asked_by, asked_role, asked_at,
   form_token, key, approval, state)
@@ -409,6 +421,33 @@ func (q *Queries) MoveActions(ctx context.Context, intoID int64, fromID int64) e
 	return err
 }
 
+const movedBy = `-- name: MovedBy :one
+SELECT CAST(coalesce(sum(abs(amount)), 0) AS INTEGER) FROM actions
+WHERE asked_by = ?1 AND asked_at > ?2 AND id < ?3 AND currency = ?4 AND kind IN ('refund', 'change_plan')
+  AND state NOT IN ('failed', 'declined')
+`
+
+type MovedByParams struct {
+	AskedBy  int64
+	Since    Time
+	Before   int64
+	Currency string
+}
+
+// What somebody asked for since a time and was not refused, of the kinds that have a cap: given back, charged
+// or credited.
+func (q *Queries) MovedBy(ctx context.Context, arg MovedByParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, movedBy,
+		arg.AskedBy,
+		arg.Since,
+		arg.Before,
+		arg.Currency,
+	)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const openActionOn = `-- name: OpenActionOn :many
 SELECT id, kind, customer_id, stripe_customer, target, amount, currency, params, says, reason, asked_by, asked_role, asked_at, form_token, "key", approval, decided_by, decided_at, state, sent_at, resent_at, looked_at, stripe_object, outcome, settled_at FROM actions WHERE target = ? AND state IN ('proposed', 'approved', 'running', 'unknown') ORDER BY id
 `
@@ -514,31 +553,6 @@ func (q *Queries) OpenActionsOf(ctx context.Context, customerID int64) ([]Action
 		return nil, err
 	}
 	return items, nil
-}
-
-const refundedBy = `-- name: RefundedBy :one
-SELECT CAST(coalesce(sum(amount), 0) AS INTEGER) FROM actions
-WHERE asked_by = ?1 AND asked_at > ?2 AND id < ?3 AND currency = ?4 AND kind = 'refund' AND state NOT IN ('failed', 'declined')
-`
-
-type RefundedByParams struct {
-	AskedBy  int64
-	Since    Time
-	Before   int64
-	Currency string
-}
-
-// What somebody asked to give back since a time, and was not refused.
-func (q *Queries) RefundedBy(ctx context.Context, arg RefundedByParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, refundedBy,
-		arg.AskedBy,
-		arg.Since,
-		arg.Before,
-		arg.Currency,
-	)
-	var column_1 int64
-	err := row.Scan(&column_1)
-	return column_1, err
 }
 
 const refundedByActions = `-- name: RefundedByActions :one

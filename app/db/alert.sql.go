@@ -275,7 +275,7 @@ func (q *Queries) CountStoredByWebhook(ctx context.Context, since Time) (int64, 
 const deadJobKinds = `-- name: DeadJobKinds :many
 SELECT j.kind, CAST(COUNT(*) AS INTEGER) AS n, CAST(MIN(j.finalized_at) AS INTEGER) AS oldest_ms,
   CAST(COALESCE(MAX(json_extract(j.errors, '$[#-1].error')), '') AS TEXT) AS error
-FROM jobs j WHERE j.state IN ('completed', 'discarded', 'cancelled') AND j.state = 'discarded' GROUP BY j.kind ORDER BY n DESC, j.kind
+FROM jobs j WHERE j.finalized_at <> 0 AND j.state = 'discarded' GROUP BY j.kind ORDER BY n DESC, j.kind
 `
 
 type DeadJobKindsRow struct {
@@ -316,7 +316,7 @@ func (q *Queries) DeadJobKinds(ctx context.Context) ([]DeadJobKindsRow, error) {
 const deadSyncs = `-- name: DeadSyncs :one
 SELECT CAST(COUNT(*) AS INTEGER) AS n, CAST(COALESCE(MIN(j.created_at), 0) AS INTEGER) AS oldest_ms,
   CAST(COALESCE(MAX(json_extract(j.errors, '$[#-1].error')), '') AS TEXT) AS error
-FROM jobs j WHERE j.state IN ('completed', 'discarded', 'cancelled') AND j.state = 'discarded' AND j.kind IN ('sync_customer', 'find_customer')
+FROM jobs j WHERE j.finalized_at <> 0 AND j.state = 'discarded' AND j.kind IN ('sync_customer', 'find_customer')
 `
 
 type DeadSyncsRow struct {
@@ -549,7 +549,7 @@ SELECT w.state, w.kind, CAST(COUNT(*) AS INTEGER) AS n FROM jobs w WHERE w.state
 UNION ALL
 SELECT r.state, r.kind, CAST(COUNT(*) AS INTEGER) FROM jobs r WHERE r.state = 'running' GROUP BY r.state, r.kind
 UNION ALL
-SELECT d.state, d.kind, CAST(COUNT(*) AS INTEGER) FROM jobs d WHERE d.state IN ('completed', 'discarded', 'cancelled') AND d.state = 'discarded' GROUP BY d.state, d.kind
+SELECT d.state, d.kind, CAST(COUNT(*) AS INTEGER) FROM jobs d WHERE d.finalized_at <> 0 AND d.state = 'discarded' GROUP BY d.state, d.kind
 `
 
 type JobsByKindRow struct {

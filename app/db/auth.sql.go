@@ -186,6 +186,34 @@ func (q *Queries) ListPeople(ctx context.Context) ([]ListPeopleRow, error) {
 	return items, nil
 }
 
+const otherOwners = `-- name: OtherOwners :many
+SELECT email FROM users WHERE role = 'owner' AND disabled_at = 0 AND password_hash <> '' AND id <> ?1 ORDER BY email
+`
+
+// Their addresses.
+func (q *Queries) OtherOwners(ctx context.Context, id int64) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, otherOwners, id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var email string
+		if err := rows.Scan(&email); err != nil {
+			return nil, err
+		}
+		items = append(items, email)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const sessionByHash = `-- name: SessionByHash :one
 SELECT users.id, users.email, users.role, sessions.created_at, sessions.seen_at, sessions.confirmed_at,
   CAST(EXISTS (SELECT 1 FROM totp WHERE totp.user_id = users.id) OR EXISTS (SELECT 1 FROM passkeys WHERE passkeys.user_id = users.id) AS INTEGER) AS second_factor

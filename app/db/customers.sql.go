@@ -175,7 +175,7 @@ WHERE j.id IN (
   WHERE l.customer_id = ?1 AND l.system = 'stripe' AND w.state IN ('available', 'retryable') AND w.state = 'retryable'
   UNION ALL
   SELECT d.id FROM links l CROSS JOIN jobs d ON d.kind = 'sync_customer' AND d.key = l.remote_id
-  WHERE l.customer_id = ?1 AND l.system = 'stripe' AND d.state IN ('completed', 'discarded', 'cancelled') AND d.state = 'discarded')
+  WHERE l.customer_id = ?1 AND l.system = 'stripe' AND d.finalized_at <> 0 AND d.state = 'discarded')
 ORDER BY j.id DESC LIMIT 5
 `
 

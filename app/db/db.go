@@ -166,8 +166,8 @@ func (d *DB) Backup(ctx context.Context, path string) error {
 	return nil
 }
 
-// copyFile copies a database with VACUUM INTO, which reads one consistent state, and checks the copy.
-// It leaves no half copy behind.
+// copyFile copies a database with VACUUM INTO, which reads one consistent state, and checks the copy,
+// which is on disk then. It leaves no half copy behind.
 func copyFile(ctx context.Context, from, to string) (err error) {
 	if err := createFile(to); err != nil {
 		return err
@@ -190,14 +190,10 @@ func copyFile(ctx context.Context, from, to string) (err error) {
 		return err
 	}
 	defer written.Close()
-	var verdict string
-	if err := written.QueryRowContext(ctx, "PRAGMA quick_check").Scan(&verdict); err != nil {
+	if err := quickCheck(ctx, written); err != nil {
 		return err
 	}
-	if verdict != "ok" {
-		return fmt.Errorf("the copy is damaged: %s", verdict)
-	}
-	return nil
+	return syncFile(to)
 }
 
 func fileURI(path string) string { return "file:" + (&url.URL{Path: path}).EscapedPath() }

@@ -10,12 +10,25 @@ import (
 )
 
 const activateCheckouts = `-- name: ActivateCheckouts :exec
-UPDATE checkouts SET activated_at = ?1
-WHERE customer_id = ?2 AND activated_at = 0 AND status = 'complete' AND mode = 'subscription'
+UPDATE checkouts SET activated_at = IIF(completed_at > ?1 AND completed_at < ?2, completed_at, CAST(?3 AS INTEGER))
+WHERE customer_id = ?4 AND activated_at = 0 AND status = 'complete' AND mode = 'subscription'
 `
 
-func (q *Queries) ActivateCheckouts(ctx context.Context, now Time, customerID int64) error {
-	_, err := q.db.ExecContext(ctx, activateCheckouts, now, customerID)
+type ActivateCheckoutsParams struct {
+	CopyAt     Time
+	RestoredAt Time
+	Now        int64
+	CustomerID int64
+}
+
+// When one gave access that was completed after the copy of a restored file was made got lost: it is not called late.
+func (q *Queries) ActivateCheckouts(ctx context.Context, arg ActivateCheckoutsParams) error {
+	_, err := q.db.ExecContext(ctx, activateCheckouts,
+		arg.CopyAt,
+		arg.RestoredAt,
+		arg.Now,
+		arg.CustomerID,
+	)
 	return err
 }
 

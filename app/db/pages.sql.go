@@ -213,7 +213,7 @@ func (q *Queries) CountRunningOf(ctx context.Context, kind string, key string) (
 
 const endedJobsPage = `-- name: EndedJobsPage :many
 SELECT id, kind, "key", args, state, attempt, max_attempts, errors, created_at, scheduled_at, attempted_at, finalized_at FROM jobs
-WHERE state IN ('completed', 'discarded', 'cancelled') AND state = ?1 AND id + 0 < ?2 AND (CAST(?3 AS TEXT) = '' OR kind = ?3)
+WHERE finalized_at <> 0 AND state = ?1 AND id + 0 < ?2 AND (CAST(?3 AS TEXT) = '' OR kind = ?3)
 ORDER BY id + 0 DESC LIMIT ?4
 `
 
@@ -414,7 +414,7 @@ WITH keys AS (
   UNION SELECT a.cause FROM tasks a WHERE a.customer_id = CAST(?3 AS INTEGER)
   UNION SELECT n.cause FROM notes n WHERE n.customer_id = CAST(?3 AS INTEGER))
 SELECT d.id, d.kind, d."key", d.args, d.state, d.attempt, d.max_attempts, d.errors, d.created_at, d.scheduled_at, d.attempted_at, d.finalized_at FROM keys k CROSS JOIN jobs d ON d.key = k.about
-WHERE d.state IN ('completed', 'discarded', 'cancelled') AND d.finalized_at >= ?4 AND d.finalized_at < ?5 AND d.attempted_at >= ?4
+WHERE d.finalized_at <> 0 AND d.finalized_at >= ?4 AND d.finalized_at < ?5 AND d.attempted_at >= ?4
   AND d.kind IN ('sync_customer', 'find_customer', 'sync_contact', 'sync_ticket', 'sync_task', 'write_note')
 UNION
 SELECT w.id, w.kind, w."key", w.args, w.state, w.attempt, w.max_attempts, w.errors, w.created_at, w.scheduled_at, w.attempted_at, w.finalized_at FROM keys k CROSS JOIN jobs w ON w.key = k.about
@@ -429,7 +429,7 @@ WHERE o.state IN ('available', 'retryable') AND o.kind IN ('sync_ticket', 'sync_
   AND COALESCE(json_extract(o.args, '$.Ticket.CustomerID'), json_extract(o.args, '$.Task.CustomerID'), json_extract(o.args, '$.Note.CustomerID')) = CAST(?3 AS INTEGER)
 UNION
 SELECT g.id, g.kind, g."key", g.args, g.state, g.attempt, g.max_attempts, g.errors, g.created_at, g.scheduled_at, g.attempted_at, g.finalized_at FROM jobs g
-WHERE g.state IN ('completed', 'discarded', 'cancelled') AND g.state = 'discarded' AND g.finalized_at >= ?4 AND g.finalized_at < ?5
+WHERE g.finalized_at <> 0 AND g.state = 'discarded' AND g.finalized_at >= ?4 AND g.finalized_at < ?5
   AND g.kind IN ('sync_ticket', 'sync_task', 'write_note')
   AND CAST(?3 AS INTEGER) <> 0
   AND COALESCE(json_extract(g.args, '$.Ticket.CustomerID'), json_extract(g.args, '$.Task.CustomerID'), json_extract(g.args, '$.Note.CustomerID')) = CAST(?3 AS INTEGER)

@@ -381,7 +381,7 @@ WHERE f.state = 'open' AND f.kind <> 'events_ignored'
   AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.kind = f.job_kind AND j.key = f.job_key
     AND (j.state IN ('available', 'retryable') AND j.state = 'available' OR j.state = 'running'))
   AND NOT EXISTS (SELECT 1 FROM jobs d WHERE d.key = f.job_key AND d.kind = f.job_kind
-    AND d.state IN ('completed', 'discarded', 'cancelled') AND d.finalized_at >= f.last_at AND d.state = 'completed')
+    AND d.finalized_at <> 0 AND d.finalized_at >= f.last_at AND d.state = 'completed')
 ORDER BY f.kind, f.subject LIMIT ?1
 `
 
@@ -489,7 +489,7 @@ func (q *Queries) FindingsOfCustomer(ctx context.Context, customerID sql.NullInt
 }
 
 const givenUpJobs = `-- name: GivenUpJobs :many
-SELECT id, kind, "key", args, state, attempt, max_attempts, errors, created_at, scheduled_at, attempted_at, finalized_at FROM jobs WHERE state IN ('completed', 'discarded', 'cancelled') AND state = 'discarded' ORDER BY finalized_at DESC LIMIT ?1
+SELECT id, kind, "key", args, state, attempt, max_attempts, errors, created_at, scheduled_at, attempted_at, finalized_at FROM jobs WHERE finalized_at <> 0 AND state = 'discarded' ORDER BY finalized_at DESC LIMIT ?1
 `
 
 // The newest discarded jobs.
@@ -566,7 +566,7 @@ func (q *Queries) IgnoredEvents(ctx context.Context, since Time) ([]IgnoredEvent
 
 const jobsDoneAbout = `-- name: JobsDoneAbout :many
 SELECT j.id, j.kind, j."key", j.args, j.state, j.attempt, j.max_attempts, j.errors, j.created_at, j.scheduled_at, j.attempted_at, j.finalized_at FROM json_each(CAST(?1 AS TEXT)) k CROSS JOIN jobs j ON j.key = CAST(k.value AS TEXT)
-WHERE j.state IN ('completed', 'discarded', 'cancelled') AND j.finalized_at < ?2
+WHERE j.finalized_at <> 0 AND j.finalized_at < ?2
   AND j.kind IN ('sync_customer', 'sync_contact', 'sync_ticket', 'sync_task', 'write_note')
 ORDER BY j.finalized_at DESC LIMIT ?3
 `

@@ -18,7 +18,7 @@ const safety = "&_pragma=trusted_schema(0)&_pragma=cell_size_check(1)&_pragma=se
 
 // checkPrivate refuses a file, or a copy that an upgrade made of it, that everybody on the machine can read.
 func checkPrivate(path string) error {
-	copies, err := filepath.Glob(strings.NewReplacer("*", `\*`, "?", `\?`, "[", `\[`, `\`, `\\`).Replace(path) + ".before-v*")
+	copies, err := filepath.Glob(globLiteral(path) + ".before-v*")
 	if err != nil {
 		return fmt.Errorf("look for copies of %s: %w", path, err)
 	}
@@ -35,6 +35,11 @@ func checkPrivate(path string) error {
 		}
 	}
 	return nil
+}
+
+// globLiteral is a path as a pattern that fits it alone.
+func globLiteral(path string) string {
+	return strings.NewReplacer("*", `\*`, "?", `\?`, "[", `\[`, `\`, `\\`).Replace(path)
 }
 
 // Forget makes sure that texts which were deleted are nowhere in the file or its WAL any more. What is deleted is

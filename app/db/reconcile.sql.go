@@ -319,7 +319,7 @@ const fixRepaired = `-- name: FixRepaired :exec
 UPDATE findings SET state = 'fixed', fixed_at = ?1, fixed_by = 'bursar'
 WHERE findings.state = 'open' AND findings.run_id = ?2 AND findings.repair = 'job'
   AND (findings.job_kind, findings.job_key) IN (SELECT j.kind, j.key FROM jobs j
-    WHERE j.state IN ('completed', 'discarded', 'cancelled') AND j.state = 'completed' AND j.finalized_at >= ?3 AND j.attempted_at >= ?3)
+    WHERE j.finalized_at <> 0 AND j.state = 'completed' AND j.finalized_at >= ?3 AND j.attempted_at >= ?3)
 `
 
 // What a job begun after the run has mended. Each state is named twice where that lets SQLite see that
@@ -369,7 +369,7 @@ const jobUnderWay = `-- name: JobUnderWay :one
 SELECT CAST(COUNT(*) AS INTEGER) FROM jobs WHERE kind = ?1 AND key = ?2 AND (
      state IN ('available', 'retryable') AND state = 'available' AND scheduled_at <= ?3 AND scheduled_at > ?4
   OR state = 'running'
-  OR state IN ('completed', 'discarded', 'cancelled') AND state = 'completed' AND finalized_at >= ?5)
+  OR finalized_at <> 0 AND state = 'completed' AND finalized_at >= ?5)
 `
 
 type JobUnderWayParams struct {

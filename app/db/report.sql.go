@@ -234,14 +234,15 @@ func (q *Queries) HealedBetween(ctx context.Context, since Time, until Time) (in
 }
 
 const lastBackup = `-- name: LastBackup :one
-SELECT created_at FROM audit WHERE action = 'file.backup' AND outcome = 'done' ORDER BY id DESC LIMIT 1
+SELECT CAST(COALESCE((SELECT m.value FROM meta m WHERE m.name = 'backup_at'), 0) AS INTEGER) AS ms
 `
 
-func (q *Queries) LastBackup(ctx context.Context) (Time, error) {
+// When a copy was last written and checked, for all the file knows (alert.BackedUp); 0: never.
+func (q *Queries) LastBackup(ctx context.Context) (int64, error) {
 	row := q.db.QueryRowContext(ctx, lastBackup)
-	var created_at Time
-	err := row.Scan(&created_at)
-	return created_at, err
+	var ms int64
+	err := row.Scan(&ms)
+	return ms, err
 }
 
 const leftSubscriptions = `-- name: LeftSubscriptions :many

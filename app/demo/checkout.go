@@ -124,8 +124,7 @@ func (s *Stripe) complete(cs *checkout, card Card, testClock string) (*subscript
 	s.checkouts.own(cs, sub.id)
 	switch {
 	case cs.delayed && inv.intent != nil:
-		inv.intent.delayed, inv.intent.status = true, "processing"
-		s.emit("payment_intent.processing", inv.intent, nil)
+		s.debit(inv)
 	case inv.due == 0:
 		cs.paymentStatus = "no_payment_required"
 		s.succeed(inv)

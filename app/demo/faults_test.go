@@ -117,6 +117,16 @@ func TestIdempotencyKeys(t *testing.T) {
 	if !errors.As(err, &e) || e.Type != stripe.ErrorTypeIdempotency || e.HTTPStatusCode != 400 {
 		t.Errorf("the key with other parameters: %v", err)
 	}
+	for _, kind := range []FaultKind{ServerError, BrokenAfter} {
+		s.Fail(APIFault{Method: "POST", Path: "/v1/customers", Kind: kind})
+		key := fmt.Sprint("broken ", kind)
+		for i, replayed := range []string{"", "true", "true"} {
+			_, err := create(key, "Cat")
+			if !errors.As(err, &e) || e.HTTPStatusCode != 500 || e.LastResponse.Header.Get("Idempotent-Replayed") != replayed {
+				t.Errorf("answer %d to a key whose first request broke: %v, replayed %q", i, err, e.LastResponse.Header.Get("Idempotent-Replayed"))
+			}
+		}
+	}
 	s.Advance(25 * time.Hour)
 	if late := must[*stripe.Customer](t)(create("a", "Ann")); late.ID == first.ID {
 		t.Error("the key is still known after 25 hours")

@@ -54,7 +54,7 @@ func (s *Stripe) payInvoice(c *call) (object, error) {
 	if c.text("paid_out_of_band") == "true" {
 		s.closeIntent(inv)
 		inv.outOfBand = true
-		s.markPaid(inv)
+		s.markPaid(inv, 0)
 		return inv.render(), nil
 	}
 	if err := s.attempt(inv); err != nil {

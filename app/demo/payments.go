@@ -12,8 +12,9 @@ type intent struct {
 	invoice                          *invoice
 	amount                           int64
 	currency                         string
-	failed                           bool // the last attempt was refused
-	delayed                          bool // a bank debit, which takes days
+	failed                           bool    // the last attempt was refused
+	delayed                          bool    // a bank debit, which takes days
+	underWay                         *charge // of that debit, until it ends
 	created, canceledAt              time.Time
 	metadata                         map[string]string
 }
@@ -71,16 +72,20 @@ type charge struct {
 func (ch *charge) ident() string { return ch.id }
 
 func (ch *charge) render() object {
-	pi, ok := ch.intent, ch.status == "succeeded"
+	pi, ok, failed := ch.intent, ch.status == "succeeded", ch.status == "failed"
 	var failure, message, transaction any
 	outcome := object{
 		"network_status": "approved_by_network", "reason": nil, "risk_level": "normal", "risk_score": 12,
 		"seller_message": "Payment complete.", "type": "authorized",
 	}
 	var captured int64
+	if !failed {
+		captured = ch.amount
+	}
 	if ok {
-		captured, transaction = ch.amount, ch.transaction
-	} else {
+		transaction = ch.transaction
+	}
+	if failed {
 		failure, message = "card_declined", declined.message
 		outcome["network_status"], outcome["reason"] = "declined_by_network", "insufficient_funds"
 		outcome["seller_message"] = "The bank returned the decline code `insufficient_funds`."
@@ -105,7 +110,7 @@ func (ch *charge) render() object {
 			"address": object{"city": nil, "country": nil, "line1": nil, "line2": nil, "postal_code": nil, "state": nil},
 			"email":   orNull(ch.email), "name": orNull(ch.owner), "phone": nil,
 		},
-		"calculated_statement_descriptor": "DEMO", "captured": ok, "created": ch.created.Unix(), "currency": pi.currency,
+		"calculated_statement_descriptor": "DEMO", "captured": !failed, "created": ch.created.Unix(), "currency": pi.currency,
 		"customer": orNull(pi.customer.id), "description": "Subscription creation", "disputed": ch.disputed,
 		"failure_balance_transaction": nil, "failure_code": failure, "failure_message": message,
 		"fraud_details": object{}, "invoice": orNull(pi.invoice.id), "livemode": false, "metadata": labels(ch.metadata),
@@ -150,23 +155,46 @@ func (s *Stripe) attempt(inv *invoice) error {
 	return nil
 }
 
+// debit begins a payment by bank debit, which succeed or refuse ends days later. Until then the invoice is open
+// and attempted (https://docs.stripe.com/billing/subscriptions/sepa-debit).
+func (s *Stripe) debit(inv *invoice) {
+	pi := inv.intent
+	pi.delayed, pi.status, pi.underWay = true, "processing", s.newCharge(pi, "pending")
+	s.emit("charge.pending", pi.underWay, nil)
+	s.emit("payment_intent.processing", pi, nil)
+	s.change(inv, "invoice.updated", func() {
+		inv.attempts++
+		inv.nextAttempt = time.Time{}
+	})
+}
+
+// end gives the charge of a payment its last status: that of a debit under way, or else a new one. A debit was
+// counted as an attempt when it began.
+func (s *Stripe) end(pi *intent, status string) (ch *charge, attempts int) {
+	if ch = pi.underWay; ch != nil {
+		ch.status, pi.underWay = status, nil
+		return ch, 0
+	}
+	return s.newCharge(pi, status), 1
+}
+
 // succeed books the payment of an invoice.
 func (s *Stripe) succeed(inv *invoice) {
+	attempts := 0
 	if pi := inv.intent; pi != nil {
-		ch := s.newCharge(pi, "succeeded")
+		var ch *charge
+		ch, attempts = s.end(pi, "succeeded")
 		pi.status, pi.failed = "succeeded", false
 		s.emit("charge.succeeded", ch, nil)
 		s.emit("payment_intent.succeeded", pi, nil)
 	}
-	s.markPaid(inv)
+	s.markPaid(inv, attempts)
 }
 
-// markPaid closes an invoice for which nothing is owed any more.
-func (s *Stripe) markPaid(inv *invoice) {
+// markPaid closes an invoice for which nothing is owed any more, after so many attempts more.
+func (s *Stripe) markPaid(inv *invoice, attempts int) {
 	s.change(inv, "invoice.updated", func() {
-		if inv.due > 0 && !inv.outOfBand {
-			inv.attempts++
-		}
+		inv.attempts += attempts
 		inv.status, inv.paid, inv.paidAt = "paid", inv.due, s.now
 		inv.autoAdvance, inv.nextAttempt = false, time.Time{}
 	})
@@ -179,12 +207,12 @@ func (s *Stripe) markPaid(inv *invoice) {
 // refuse books a failed payment and plans what follows.
 func (s *Stripe) refuse(inv *invoice) error {
 	pi, sub := inv.intent, inv.subscription
-	ch := s.newCharge(pi, "failed")
+	ch, attempts := s.end(pi, "failed")
 	pi.status, pi.failed = "requires_payment_method", true
 	s.emit("charge.failed", ch, nil)
 	s.emit("payment_intent.payment_failed", pi, nil)
 	s.change(inv, "invoice.updated", func() {
-		inv.attempts++
+		inv.attempts += attempts
 		s.planRetry(inv)
 	})
 	s.emit("invoice.payment_failed", inv, nil)

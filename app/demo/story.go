@@ -135,6 +135,40 @@ func (s *Stripe) CompleteAsync(checkoutID string, ok bool) error {
 	return nil
 }
 
+// DebitPayment renews a subscription now, ahead of its time, by a bank debit, and returns the invoice. EndDebit
+// ends it.
+func (s *Stripe) DebitPayment(subscriptionID string) (invoiceID string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sub, err := s.runningSubscription(subscriptionID)
+	if err != nil {
+		return "", err
+	}
+	sub.anchor = s.now
+	inv := s.renew(sub, s.now)
+	s.finalize(inv)
+	s.debit(inv)
+	return inv.id, nil
+}
+
+// EndDebit is the bank's answer to a debit.
+func (s *Stripe) EndDebit(invoiceID string, ok bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	inv, err := s.openInvoice(invoiceID)
+	switch {
+	case err != nil:
+		return err
+	case !s.processing(inv):
+		return fmt.Errorf("no debit of invoice %s is under way", invoiceID)
+	case ok:
+		s.succeed(inv)
+	default:
+		_ = s.refuse(inv) // the refusal is the story
+	}
+	return nil
+}
+
 // FailPayment renews a subscription now, ahead of its time, with a card that is refused,
 // and returns the invoice. The card stays bad until RecoverPayment.
 func (s *Stripe) FailPayment(subscriptionID string) (invoiceID string, err error) {

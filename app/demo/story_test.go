@@ -45,6 +45,13 @@ func refused() []string {
 	}
 }
 
+func debited() []string {
+	return []string{
+		"invoice.created", "customer.subscription.updated", "invoice.finalized", "payment_intent.created", "charge.pending",
+		"payment_intent.processing", "invoice.updated",
+	}
+}
+
 // TestStories tells each story and compares the events with Stripe's. Each is read the
 // strict way: with its signature and its API version checked by stripe-go.
 func TestStories(t *testing.T) {
@@ -70,7 +77,7 @@ func TestStories(t *testing.T) {
 			check(t, s.CompleteAsync(p.Checkout, true))
 		}, []string{
 			"customer.created", "customer.subscription.created", "invoice.created", "invoice.finalized", "payment_intent.created",
-			"payment_intent.processing", "checkout.session.completed",
+			"charge.pending", "payment_intent.processing", "invoice.updated", "checkout.session.completed",
 			"charge.succeeded", "payment_intent.succeeded", "invoice.updated", "customer.subscription.updated", "invoice.paid",
 			"invoice.payment_succeeded", "checkout.session.async_payment_succeeded",
 		}},
@@ -79,10 +86,21 @@ func TestStories(t *testing.T) {
 			check(t, s.CompleteAsync(p.Checkout, false))
 		}, []string{
 			"customer.created", "customer.subscription.created", "invoice.created", "invoice.finalized", "payment_intent.created",
-			"payment_intent.processing", "checkout.session.completed",
+			"charge.pending", "payment_intent.processing", "invoice.updated", "checkout.session.completed",
 			"charge.failed", "payment_intent.payment_failed", "invoice.updated", "invoice.payment_failed", "customer.updated",
 			"checkout.session.async_payment_failed", "payment_intent.canceled", "invoice.voided", "customer.subscription.updated",
 		}},
+		{"a renewal by bank debit that arrives", BuyOptions{}, func(t *testing.T, s *Stripe, p Purchase) {
+			check(t, s.EndDebit(must[string](t)(s.DebitPayment(p.Subscription)), true))
+		}, slices.Concat(purchased(), debited(), []string{
+			"charge.succeeded", "payment_intent.succeeded", "invoice.updated", "invoice.paid", "invoice.payment_succeeded",
+		})},
+		{"a renewal by bank debit that does not arrive", BuyOptions{}, func(t *testing.T, s *Stripe, p Purchase) {
+			check(t, s.EndDebit(must[string](t)(s.DebitPayment(p.Subscription)), false))
+		}, slices.Concat(purchased(), debited(), []string{
+			"charge.failed", "payment_intent.payment_failed", "invoice.updated", "invoice.payment_failed", "customer.updated",
+			"customer.subscription.updated",
+		})},
 		{"a failed renewal that recovers", BuyOptions{}, func(t *testing.T, s *Stripe, p Purchase) {
 			check(t, s.RecoverPayment(must[string](t)(s.FailPayment(p.Subscription))))
 		}, slices.Concat(purchased(), refused(), []string{

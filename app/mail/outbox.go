@@ -20,7 +20,7 @@ const (
 	Waiting    = "waiting"    // its job will send it
 	Sent       = "sent"       // a server took it
 	Failed     = "failed"     // the server refuses it for good
-	Superseded = "superseded" // it was news, and got old while mail did not work: another mail names it
+	Superseded = "superseded" // it got old: it was news while mail did not work, and another mail names it, or a backup was restored
 )
 
 // maxSubject is in characters: what a phone shows of a subject is far less.

@@ -124,11 +124,9 @@ func (m *Money) store(ctx context.Context, q *db.Queries, r Request) (a db.Actio
 	if r.Amount, err = amountOf(ctx, q, facts, r, thing); err != nil {
 		return a, err
 	}
-	approval := ""
-	if r.Kind == Refund {
-		if approval, err = m.Approval(ctx, q, user.ID, role, r.Amount, thing.Charge.Currency, time.Now(), math.MaxInt64); err != nil {
-			return a, err
-		}
+	approval, err := m.Approval(ctx, q, r.Kind, user.ID, role, r.Amount, thing.Currency(), time.Now(), math.MaxInt64)
+	if err != nil {
+		return a, err
 	}
 	return insert(ctx, q, r, facts, thing, user, approval)
 }

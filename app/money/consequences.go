@@ -62,7 +62,11 @@ func subscriptionConsequences(k Kind, s db.Subscription, p Params, day func(time
 		if p.Plan == nil {
 			return nil, nil
 		}
-		will = []string{fmt.Sprintf("The subscription changes at once from %s to %s.", times(cmp.Or(p.Plan.FromName, p.Plan.FromPrice), p.Plan.FromQuantity), p.Plan.To()), costs(*p.Plan)}
+		will = []string{fmt.Sprintf("The subscription changes at once from %s to %s.", times(cmp.Or(p.Plan.FromName, p.Plan.FromPrice), p.Plan.FromQuantity), p.Plan.To())}
+		if p.Plan.NewPeriod {
+			will = append(will, "It is for another interval, so a new period begins with the change.")
+		}
+		will = append(will, costs(*p.Plan))
 		return will, []string{"It is not changed if Stripe would charge something else by then than this preview says."}
 	case CancelNow:
 		return []string{plan + " ends at once. It cannot be taken back: the customer would have to subscribe again."},
@@ -85,7 +89,7 @@ func subscriptionConsequences(k Kind, s db.Subscription, p Params, day func(time
 func costs(p Plan) string {
 	amount := customer.FormatAmount(max(p.Prorated, -p.Prorated), p.Currency)
 	switch {
-	case p.Proration == "always_invoice" && p.Due > 0:
+	case p.AtOnce() && p.Due > 0:
 		return "An invoice of " + customer.FormatAmount(p.Due, p.Currency) + " is made at once, and collected with the payment method of the customer."
 	case p.Proration == "none" || p.Prorated == 0:
 		return "Nothing is charged or credited for the rest of this period."
@@ -102,8 +106,14 @@ type Next struct {
 	Text   string
 }
 
-// NextSteps are what may be wanted after an action that is done. They are only offered.
+// NextSteps are what may be wanted after an action that is done or was not. They are only offered.
 func NextSteps(f customer.Facts, a db.Action) (steps []Next) {
+	if a.State == Failed {
+		if t, err := Find(f, Kind(a.Kind), a.Target); err == nil && Possible(f, Kind(a.Kind), t) == nil {
+			steps = append(steps, Next{Kind(a.Kind), a.Target, "If it is still wanted, it can be asked for again."})
+		}
+		return steps
+	}
 	switch Kind(a.Kind) {
 	case Refund:
 		for _, s := range living(f) {

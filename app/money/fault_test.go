@@ -17,6 +17,7 @@ import (
 	"bursar/app/db"
 	"bursar/app/demo"
 	"bursar/app/queue"
+	"bursar/app/stripe"
 )
 
 // TestALostAnswer breaks the one request in every way, and tries again later: there is one refund, and the
@@ -75,7 +76,8 @@ func TestALostAnswer(t *testing.T) {
 	}
 }
 
-// TestThe500ThatIsRepeated: Stripe repeats it for a day. Then nothing is there, and it is asked for again.
+// TestThe500ThatIsRepeated: Stripe failed, has done nothing and says so for a day. Once nothing can show any more
+// the action has failed, and somebody may ask again, with another key.
 func TestThe500ThatIsRepeated(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -84,14 +86,134 @@ func TestThe500ThatIsRepeated(t *testing.T) {
 	o.stripe.Fail(demo.APIFault{Method: http.MethodPost, Path: "/v1/refunds", Kind: demo.ServerError})
 	for range 3 {
 		if err := o.run(a.ID); err == nil {
-			t.Error("no error")
+			t.Error("nobody looks again")
 		}
+		o.is(a.ID, Unknown, "")
 	}
-	o.later(25 * time.Hour)
+	o.later(3 * time.Minute)
 	check(t, o.run(a.ID))
-	o.is(a.ID, Done, "the refund is made")
+	o.is(a.ID, Failed, "Stripe failed at it and has done nothing")
+	check(t, o.run(a.ID))
+	b := o.asked(o.request(Refund, id, p.Charge, 1000))
+	check(t, o.run(b.ID))
+	o.is(b.ID, Done, "")
 	if got := o.refunds(p.Charge); !slices.Equal(got, []int64{1000}) {
 		t.Errorf("Stripe gave back %v", got)
+	}
+}
+
+// TestThe500OfEveryKind: what shows at Stripe is known to have failed; a mail never shows, so nobody knows.
+func TestThe500OfEveryKind(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		kind  Kind
+		fault demo.FaultKind
+		state string
+	}{
+		{Refund, demo.ServerError, Failed},
+		{Refund, demo.BrokenAfter, Done},
+		{ChangePlan, demo.ServerError, Failed},
+		{ChangePlan, demo.BrokenAfter, Done},
+		{CancelAtEnd, demo.ServerError, Failed},
+		{CancelAtEnd, demo.BrokenAfter, Done},
+		{Pause, demo.ServerError, Failed},
+		{Pause, demo.BrokenAfter, Done},
+		{CancelNow, demo.ServerError, Done}, // it has no key: to ask again is to try again
+		{PayInvoice, demo.ServerError, Failed},
+		{SendReceipt, demo.ServerError, Failed},
+		{SendReceipt, demo.BrokenAfter, Done},
+		{SendInvoice, demo.ServerError, Unknown},
+		{SendInvoice, demo.BrokenAfter, Unknown},
+	} {
+		t.Run(string(row.kind), func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			p, id := o.buy(demo.BuyOptions{Price: "starter"})
+			o.stripe.Advance(10 * 24 * time.Hour)
+			target := p.Subscription
+			switch row.kind {
+			case Refund, SendReceipt:
+				target = p.Charge
+			case PayInvoice, SendInvoice:
+				invoice, err := o.stripe.FailPayment(p.Subscription)
+				check(t, err)
+				target = invoice
+			}
+			o.sync(p.Customer)
+			r := o.request(row.kind, id, target, 100)
+			switch row.kind {
+			case ChangePlan:
+				plan, _, err := o.plan(id, "team", 1, "always_invoice", time.Now())
+				check(t, err)
+				r.Params.Plan = &plan
+			case Pause:
+				r.Params.Behavior = "void"
+			}
+			a := o.asked(r)
+			o.stripe.Fail(demo.APIFault{Method: http.MethodPost, Path: "/v1/", Kind: row.fault})
+			o.stripe.Fail(demo.APIFault{Method: http.MethodDelete, Path: "/v1/", Kind: row.fault})
+			if err := o.run(a.ID); err == nil {
+				t.Error("no error")
+			}
+			o.is(a.ID, Unknown, "")
+			_ = o.run(a.ID)
+			o.later(3 * time.Minute)
+			_ = o.run(a.ID)
+			o.is(a.ID, row.state, "")
+			if row.state == Failed { // and the next one is done, once
+				again := r
+				again.Token, again.Seen = r.Token+" again", o.seen(target)
+				b := o.asked(again)
+				if err := o.run(b.ID); row.kind != PayInvoice { // the card still declines
+					check(t, err)
+					o.is(b.ID, Done, "")
+				}
+			}
+			if n := len(o.refunds(p.Charge)); n > 1 || n == 1 && row.kind != Refund {
+				t.Errorf("%d refunds", n)
+			}
+		})
+	}
+}
+
+// TestStripeMendsItLater: days after a 500 Stripe may still do what it failed at. Then a refund that somebody
+// asked for again is not made beside it unseen.
+func TestStripeMendsItLater(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	p, id := o.buy(demo.BuyOptions{Price: "team"})
+	a := o.asked(o.request(Refund, id, p.Charge, 1000))
+	o.stripe.Fail(demo.APIFault{Method: http.MethodPost, Path: "/v1/refunds", Kind: demo.ServerError})
+	_ = o.run(a.ID)
+	o.later(3 * time.Minute)
+	check(t, o.run(a.ID))
+	o.is(a.ID, Failed, "")
+	b := o.asked(o.request(Refund, id, p.Charge, 1000))
+	other, err := stripe.NewActions("sk_test_stripe_itself", o.url).Refund(t.Context(), "the same request", p.Charge, 1000)
+	check(t, err)
+	o.relabel(other.ID, a.Key)
+	check(t, o.run(b.ID))
+	o.is(b.ID, Failed, "Stripe has made the refund of action 1 after all ("+other.ID+")")
+	o.sync(p.Customer) // the page shows it now
+	c := o.asked(o.request(Refund, id, p.Charge, 500))
+	check(t, o.run(c.ID))
+	o.is(c.ID, Done, "")
+	if got := o.refunds(p.Charge); !slices.Equal(got, []int64{500, 1000}) {
+		t.Errorf("Stripe gave back %v", got)
+	}
+}
+
+// relabel gives a refund the metadata of an action.
+func (o *office) relabel(refund, key string) {
+	o.t.Helper()
+	req, err := http.NewRequestWithContext(o.t.Context(), "POST", o.url+"/v1/refunds/"+refund, strings.NewReader("metadata[action_id]="+key))
+	check(o.t, err)
+	req.Header.Set("Authorization", "Bearer sk_test_stripe_itself")
+	res, err := http.DefaultClient.Do(req)
+	check(o.t, err)
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		o.t.Fatalf("label the refund: %d", res.StatusCode)
 	}
 }
 
@@ -134,6 +256,65 @@ func TestResumedAfterADay(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestInARestoredFileNothingIsAskedForAgain: the copy is from before the action was settled, whose outcome and what came
+// after it got lost.
+func TestInARestoredFileNothingIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name    string
+		request func(o *office, p demo.Purchase, id int64) Request
+		since   func(o *office, a db.Action, p demo.Purchase) // the copy was made
+		state   string
+		text    string
+	}{
+		{"a refund that was made", refundOf, func(o *office, a db.Action, _ demo.Purchase) { check(o.t, o.run(a.ID)) }, Done, "the refund is made"},
+		{"a refund that was not", refundOf, func(*office, db.Action, demo.Purchase) {}, Failed, "Stripe does not show it, and it is not asked for again"},
+		{"a cancellation that somebody took back", cancellationOf, func(o *office, a db.Action, p demo.Purchase) {
+			check(o.t, o.run(a.ID))
+			keep, err := o.Money.Stripe.CancelAtPeriodEnd(o.t.Context(), "another-key", p.Subscription, false)
+			if err != nil || keep.CancelAtPeriodEnd {
+				o.t.Fatal(keep, err)
+			}
+		}, Failed, "not asked for again"},
+		{"a cancellation that stands", cancellationOf, func(o *office, a db.Action, _ demo.Purchase) { check(o.t, o.run(a.ID)) }, Done, "the subscription"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			p, id := o.buy(demo.BuyOptions{Price: "team"})
+			a := o.asked(row.request(o, p, id))
+			row.since(o, a, p)
+			writes := len(o.writes)
+			o.exec("UPDATE actions SET state = 'unknown', sent_at = 0, resent_at = 0, stripe_object = '', settled_at = 0")
+			o.later(25 * time.Hour)
+			check(t, o.DB.Tx(t.Context(), func(q *db.Queries) error {
+				return db.KeepRestored(t.Context(), q, db.Restored{At: time.Now(), CopyAt: time.Now().Add(-25 * time.Hour)})
+			}))
+			check(t, o.run(a.ID))
+			o.is(a.ID, row.state, row.text)
+			if len(o.writes) != writes {
+				t.Errorf("Stripe was asked to %s", o.writes[writes:])
+			}
+		})
+	}
+	o := newOffice(t)
+	check(t, o.DB.Tx(t.Context(), func(q *db.Queries) error {
+		return db.KeepRestored(t.Context(), q, db.Restored{At: time.Now().Add(-time.Hour), CopyAt: time.Now().Add(-25 * time.Hour)})
+	}))
+	p, id := o.buy(demo.BuyOptions{Price: "team"})
+	a := o.asked(refundOf(o, p, id))
+	check(t, o.run(a.ID))
+	o.is(a.ID, Done, "the refund is made") // what is asked for afterwards is done
+}
+
+func refundOf(o *office, p demo.Purchase, id int64) Request {
+	return o.request(Refund, id, p.Charge, 1000)
+}
+
+func cancellationOf(o *office, p demo.Purchase, id int64) Request {
+	return o.request(CancelAtEnd, id, p.Subscription, 0)
 }
 
 // TestStripeIsDown: nothing is sent, nothing is unknown, and it is done when Stripe is back.

@@ -2,6 +2,7 @@ package money
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -46,6 +47,9 @@ func (m *Money) lookRefund(ctx context.Context, a db.Action) (found, error) {
 			return refundFound(r), nil
 		}
 	}
+	if late, err := m.lateRefund(ctx, refunds); err != nil || late.refusal != "" {
+		return late, err
+	}
 	c, _, err := m.Stripe.Charge(ctx, a.Target)
 	if err != nil {
 		return found{}, err
@@ -60,6 +64,26 @@ func (m *Money) lookRefund(ctx context.Context, a db.Action) (found, error) {
 		return found{refusal: fmt.Sprintf("only %s of the payment are left", customer.FormatAmount(left, c.Currency))}, nil
 	case c.Disputed:
 		return m.lookDispute(ctx, a, c)
+	}
+	return found{}, nil
+}
+
+// lateRefund refuses while there is a refund of an action that was given up, which nobody could know of: Stripe
+// may still finish what it failed at (https://docs.stripe.com/error-low-level#server-errors). Once the record
+// shows it, whoever asks has seen it.
+func (m *Money) lateRefund(ctx context.Context, refunds []stripe.Refund) (found, error) {
+	for _, r := range refunds {
+		if r.Metadata[stripe.ActionID] == "" || refundFound(r).state == Failed {
+			continue
+		}
+		id, err := m.DB.Read().FailedActionOfNewRefund(ctx, r.Metadata[stripe.ActionID], r.ID)
+		switch {
+		case errors.Is(err, db.ErrNoRows):
+		case err != nil:
+			return found{}, fmt.Errorf("look up the action of refund %s: %w", r.ID, err)
+		default:
+			return found{refusal: fmt.Sprintf("Stripe has made the refund of action %d after all (%s); look again before you ask", id, r.ID)}, nil
+		}
 	}
 	return found{}, nil
 }
@@ -116,7 +140,7 @@ func (m *Money) lookSubscription(ctx context.Context, a db.Action, p Params) (fo
 	reached := reached(Kind(a.Kind), p, s)
 	switch {
 	case s.Action == a.Key, reached && !a.SentAt.IsZero():
-		return subscriptionFound(s.Subscription), nil
+		return subscriptionFound(a, p, s.Subscription), nil
 	case reached:
 		return found{refusal: "it is so already"}, nil
 	}
@@ -142,14 +166,17 @@ func (m *Money) lookPlan(ctx context.Context, a db.Action, p Plan, s stripe.Subs
 		return found{}, err
 	}
 	if !p.costs(preview) {
-		return found{refusal: "it would cost something else by now than what was shown: " + customer.FormatAmount(preview.Prorated, preview.Currency)}, nil
+		now := p
+		now.Prorated, now.Due = preview.Prorated, preview.AmountDue
+		return found{refusal: fmt.Sprintf("it would cost something else by now than what was shown: %s instead of %s",
+			customer.FormatAmount(now.Cost(), preview.Currency), customer.FormatAmount(p.Cost(), p.Currency))}, nil
 	}
 	return found{}, nil
 }
 
 // costs says that a preview shows what was shown before.
 func (p Plan) costs(now stripe.Preview) bool {
-	return now.Prorated == p.Prorated && (p.Proration != "always_invoice" || now.AmountDue == p.Due)
+	return now.Prorated == p.Prorated && (!p.AtOnce() || now.AmountDue == p.Due)
 }
 
 // reached says that a subscription is as the action wants it.
@@ -174,8 +201,12 @@ func row(s stripe.Subscription) db.Subscription {
 		CancelAt: db.At(s.CancelAt), PauseBehavior: s.PauseBehavior}
 }
 
-func subscriptionFound(s stripe.Subscription) found {
-	return found{state: Done, object: s.ID, text: "the subscription: " + describe(row(s))}
+func subscriptionFound(a db.Action, p Params, s stripe.Subscription) found {
+	f := found{state: Done, object: s.ID, text: "the subscription is " + condition(row(s))}
+	if Kind(a.Kind) == ChangePlan {
+		f.text = "the subscription is for " + p.Plan.To() + " now, and is " + condition(row(s))
+	}
+	return f
 }
 
 func receiptFound(a db.Action, p Params) found {

@@ -78,6 +78,7 @@ type Plan struct {
 	FromPrice      string
 	FromQuantity   int64
 	FromName, Name string // of the prices, as people know them
+	NewPeriod      bool   // the interval is another one: Stripe begins a period with the change, and bills it at once
 	Currency       string
 	Prorated       int64
 	Due            int64

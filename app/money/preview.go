@@ -34,9 +34,9 @@ func (m *Money) Plans(ctx context.Context, s db.Subscription) ([]stripe.Price, e
 	return prices, nil
 }
 
-// Preview asks Stripe what a change of plan at a time would cost. Nothing is changed. A Refusal says why it
-// cannot be done.
-func (m *Money) Preview(ctx context.Context, s db.Subscription, price string, quantity int64, proration string, at time.Time) (Plan, stripe.Preview, error) {
+// Preview asks Stripe what a change to one of Plans at a time would cost. Nothing is changed. A Refusal says why
+// it cannot be done.
+func (m *Money) Preview(ctx context.Context, s db.Subscription, price stripe.Price, quantity int64, proration string, at time.Time) (Plan, stripe.Preview, error) {
 	var preview stripe.Preview
 	switch since := time.Since(at); {
 	case m.Stripe == nil:
@@ -45,7 +45,7 @@ func (m *Money) Preview(ctx context.Context, s db.Subscription, price string, qu
 		return Plan{}, preview, refuse("choose how the difference is settled")
 	case quantity < 1 || quantity > 1_000_000:
 		return Plan{}, preview, refuse("the quantity must be at least 1")
-	case price == "":
+	case price.ID == "":
 		return Plan{}, preview, refuse("choose a plan")
 	case since > previewLifetime || since < -time.Minute:
 		return Plan{}, preview, refuse("the preview is too old; look again")
@@ -61,11 +61,12 @@ func (m *Money) Preview(ctx context.Context, s db.Subscription, price string, qu
 		return Plan{}, preview, refuse("the subscription has %d items; change it in Stripe", len(now.Items))
 	}
 	item := now.Items[0]
-	if item.Price == price && item.Quantity == quantity {
+	if item.Price == price.ID && item.Quantity == quantity {
 		return Plan{}, preview, refuse("this is what is subscribed to already")
 	}
-	p := Plan{FromPrice: item.Price, FromQuantity: item.Quantity, PlanChange: stripe.PlanChange{Subscription: s.ID, Item: item.ID, Price: price,
-		Quantity: quantity, Proration: proration, ProrationAt: at.Truncate(time.Second).UTC()}}
+	p := Plan{FromPrice: item.Price, FromQuantity: item.Quantity,
+		NewPeriod:  now.Status != "trialing" && (item.Interval != price.Interval || item.IntervalCount != price.IntervalCount),
+		PlanChange: stripe.PlanChange{Subscription: s.ID, Item: item.ID, Price: price.ID, Quantity: quantity, Proration: proration, ProrationAt: at.Truncate(time.Second).UTC()}}
 	preview, err = m.Stripe.PreviewChange(ctx, s.StripeCustomer, p.PlanChange)
 	if err != nil {
 		return Plan{}, preview, fmt.Errorf("preview the change: %w", err)

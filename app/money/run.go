@@ -54,6 +54,13 @@ func (m *Money) Run(ctx context.Context, id int64) error {
 	if err != nil {
 		return err
 	}
+	restored, err := db.ReadRestored(ctx, m.DB.Read())
+	if err != nil {
+		return err
+	}
+	if a.AskedAt.Before(restored.At) {
+		return m.leave(ctx, a, found.refusal)
+	}
 	why, err := m.forbidden(ctx, a)
 	if err != nil {
 		return err
@@ -80,6 +87,16 @@ func (m *Money) drop(ctx context.Context, a db.Action, why string) error {
 	return m.settle(ctx, a, Failed, "", "it is not at Stripe, and it was not asked for again: "+why)
 }
 
+// leave ends an action that is in a file restored from a backup, and that Stripe does not show. It may have been done
+// after the copy was made, and undone again by somebody: it is never asked for once more.
+func (m *Money) leave(ctx context.Context, a db.Action, refusal string) error {
+	text := "Stripe does not show it, and it is not asked for again: a backup from before it was settled was restored"
+	if refusal != "" {
+		text += "; " + refusal
+	}
+	return m.settle(ctx, a, Failed, "", text)
+}
+
 // forbidden says why the people of an action may not have it done any more, "" if they may: roles, accounts
 // and caps may have changed since it was asked for.
 func (m *Money) forbidden(ctx context.Context, a db.Action) (string, error) {
@@ -96,14 +113,12 @@ func (m *Money) forbidden(ctx context.Context, a db.Action) (string, error) {
 		return "who asked for it is " + user.Role + " now, and may not", nil
 	case !a.DecidedBy.Valid && a.Approval != "":
 		return "a second person must approve it", nil
-	case !a.DecidedBy.Valid && kind == Refund:
-		why, err := m.Approval(ctx, q, user.ID, role, a.Amount, a.Currency, a.AskedAt.Time, a.ID)
+	case !a.DecidedBy.Valid:
+		why, err := m.Approval(ctx, q, kind, user.ID, role, a.Amount, a.Currency, a.AskedAt.Time, a.ID)
 		if why != "" {
 			why = "a second person is needed by now: " + why
 		}
 		return why, err
-	case !a.DecidedBy.Valid:
-		return "", nil
 	}
 	second, err := q.UserByID(ctx, a.DecidedBy.Int64)
 	switch {
@@ -146,11 +161,33 @@ func (m *Money) send(ctx context.Context, a db.Action, p Params) error {
 		return m.settle(ctx, a, Failed, "", err.Error())
 	case stripe.Refused(err):
 		return m.settle(ctx, a, Failed, "", err.Error())
+	case stripe.Broken(err) && Kind(a.Kind) != SendInvoice:
+		return m.settleBroken(ctx, a, p, err)
 	}
 	if err := m.settle(ctx, a, Unknown, "", err.Error()); err != nil {
 		return err
 	}
 	return later(fmt.Errorf("nobody knows yet what came of action %d: %w", a.ID, err))
+}
+
+// settleBroken ends an action at whose first request Stripe failed, as it says again. That request has ended, so
+// what is not there once it had time to show was not done. A mailed invoice never shows: of it nobody knows.
+func (m *Money) settleBroken(ctx context.Context, a db.Action, p Params, broken error) error {
+	found, err := m.look(ctx, a, p)
+	if err != nil || found.state != "" {
+		return errors.Join(later(err), m.settleFound(ctx, a, found))
+	}
+	first := a.SentAt.Time
+	if first.IsZero() { // the row is of an older copy of the file
+		first = time.Now()
+	}
+	if until := first.Add(underWay); time.Now().Before(until) {
+		if err := m.settle(ctx, a, Unknown, "", broken.Error()); err != nil {
+			return err
+		}
+		return queue.Snooze(until, fmt.Errorf("Stripe failed at action %d, and what it did may not show yet: %w", a.ID, broken))
+	}
+	return m.settle(ctx, a, Failed, "", "Stripe failed at it and has done nothing: it is not there, and can be asked for again ("+broken.Error()+")")
 }
 
 func (m *Money) settleFound(ctx context.Context, a db.Action, f found) error {

@@ -3,8 +3,6 @@ package money
 import (
 	"cmp"
 	"fmt"
-	"slices"
-	"strings"
 
 	"bursar/app/customer"
 	"bursar/app/db"
@@ -66,12 +64,31 @@ func times(name string, quantity int64) string {
 	return fmt.Sprintf("%s × %d", name, quantity)
 }
 
-// Cost is what a change of plan costs: the difference for the rest of the period, or what is due at once.
+// AtOnce says that Stripe makes an invoice with the change. Else what it costs waits for the next one.
+func (p Plan) AtOnce() bool { return p.Proration == "always_invoice" || p.NewPeriod }
+
+// Cost is what a change of plan charges or, below nothing, credits: what is due at once, or the difference for
+// the rest of the period.
 func (p Plan) Cost() int64 {
-	if p.Proration == "always_invoice" {
+	if p.AtOnce() && p.Due > 0 {
 		return p.Due
 	}
 	return p.Prorated
+}
+
+// settles says how the change is settled, and what that comes to.
+func (p Plan) settles() string {
+	words := ProrationWords(p.Proration)
+	if p.NewPeriod {
+		words = "begin a new period now"
+	}
+	switch cost := p.Cost(); {
+	case cost > 0:
+		words += ": " + customer.FormatAmount(cost, p.Currency)
+	case cost < 0:
+		words += ": a credit of " + customer.FormatAmount(-cost, p.Currency)
+	}
+	return words
 }
 
 // Label is a kind on a button.
@@ -111,7 +128,7 @@ func Says(k Kind, t Thing, amount int64, p Params) string {
 		}
 		return fmt.Sprintf("refund %s of the payment of %s%s", customer.FormatAmount(amount, t.Charge.Currency), customer.FormatAmount(t.Charge.Amount, t.Charge.Currency), whole)
 	case ChangePlan:
-		return fmt.Sprintf("change %s to %s; %s", times(cmp.Or(p.Plan.FromName, p.Plan.FromPrice), p.Plan.FromQuantity), p.Plan.To(), ProrationWords(p.Plan.Proration))
+		return fmt.Sprintf("change %s to %s; %s", times(cmp.Or(p.Plan.FromName, p.Plan.FromPrice), p.Plan.FromQuantity), p.Plan.To(), p.Plan.settles())
 	case CancelNow:
 		return "cancel " + planOf(t) + " now"
 	case CancelAtEnd:
@@ -149,16 +166,18 @@ func Before(f customer.Facts, t Thing) string {
 	case t.Invoice != nil:
 		return fmt.Sprintf("invoice %s, %s", t.Invoice.Status, customer.FormatAmount(t.Invoice.AmountDue, t.Invoice.Currency))
 	}
-	return describe(*t.Subscription)
+	s := *t.Subscription
+	return times(customer.PlanName(s), s.Quantity) + ", " + condition(s)
 }
 
-func describe(s db.Subscription) string {
-	parts := []string{fmt.Sprintf("%s × %d", s.Price, s.Quantity), s.Status}
+// condition is how a subscription is, in words.
+func condition(s db.Subscription) string {
+	words := s.Status
 	if s.CancelAtPeriodEnd {
-		parts = append(parts, "cancelled for the end of the period")
+		words += ", cancelled for the end of the period"
 	}
 	if s.PauseBehavior != "" {
-		parts = append(parts, "collection paused")
+		words += ", with its collection paused"
 	}
-	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
+	return words
 }

@@ -29,7 +29,7 @@ func (m *Money) ask(ctx context.Context, a db.Action, p Params) (found, error) {
 		return receiptFound(a, p), err
 	}
 	s, err := m.askSubscription(ctx, a, p)
-	return subscriptionFound(s), err
+	return subscriptionFound(a, p, s), err
 }
 
 func (m *Money) askSubscription(ctx context.Context, a db.Action, p Params) (stripe.Subscription, error) {

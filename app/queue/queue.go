@@ -2,15 +2,14 @@
 // workers of this process, retried, and never lost. The words are River's (https://riverqueue.com/docs).
 //
 // A job is waiting (available, or retryable after an error), running, or final: completed, discarded
-// (it needs a person) or cancelled (a newer job of the same kind and key took its place). There is at
-// most one waiting and one running job of each kind and key, so bursts join, jobs of one thing never
-// overlap, and what arrives while a job runs is worked on after it.
+// (it needs a person) or cancelled (a newer job of the same kind and key took its place, a person set it
+// aside, or a backup was restored). There is at most one waiting and one running job of each kind and key,
+// so bursts join, jobs of one thing never overlap, and what arrives while a job runs is worked on after it.
 package queue
 
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -52,34 +51,40 @@ func InsertAt(ctx context.Context, q *db.Queries, args Args, at time.Time) error
 
 // Join is Insert for callers who can do something meanwhile: held says that the job waits after an error.
 func Join(ctx context.Context, q *db.Queries, args Args) (held bool, err error) {
-	row, err := insert(ctx, q, args, time.Now())
-	return row.State == Retryable, err
+	changed, err := insert(ctx, q, args, time.Now())
+	if err != nil || !changed {
+		return false, err
+	}
+	job, err := q.WaitingJob(ctx, args.Kind(), args.Key())
+	if err != nil {
+		return false, fmt.Errorf("read the waiting job %s of %s: %w", args.Kind(), args.Key(), err)
+	}
+	return job.State == Retryable, nil
 }
 
 // Hurry is InsertAt for somebody who asks, or looked: also a job that waits after an error runs then.
 func Hurry(ctx context.Context, q *db.Queries, args Args, at time.Time) error {
-	row, err := insert(ctx, q, args, at)
-	if err != nil || row.State != Retryable {
+	if changed, err := insert(ctx, q, args, at); err != nil || !changed {
 		return err
 	}
-	if err := q.HurryJob(ctx, db.At(at), row.ID); err != nil {
+	if err := q.HurryJob(ctx, db.At(at), args.Kind(), args.Key()); err != nil {
 		return fmt.Errorf("hurry job %s of %s: %w", args.Kind(), args.Key(), err)
 	}
 	return nil
 }
 
-// insert gives the row it wrote, zero where it joined a job that needed no change.
-func insert(ctx context.Context, q *db.Queries, args Args, at time.Time) (row db.InsertJobRow, err error) {
+// insert says whether it wrote anything: not where it joined a job that needed no change.
+func insert(ctx context.Context, q *db.Queries, args Args, at time.Time) (changed bool, err error) {
 	text, err := json.Marshal(args)
 	if err != nil {
-		return row, fmt.Errorf("insert job %s: %w", args.Kind(), err)
+		return false, fmt.Errorf("insert job %s: %w", args.Kind(), err)
 	}
-	row, err = q.InsertJob(ctx, db.InsertJobParams{Kind: args.Kind(), Key: args.Key(), Args: string(text),
+	n, err := q.InsertJob(ctx, db.InsertJobParams{Kind: args.Kind(), Key: args.Key(), Args: string(text),
 		MaxAttempts: maxAttempts, Now: db.Now(), ScheduledAt: db.At(at)})
-	if err != nil && !errors.Is(err, db.ErrNoRows) {
-		return row, fmt.Errorf("insert job %s of %s: %w", args.Kind(), args.Key(), err)
+	if err != nil {
+		return false, fmt.Errorf("insert job %s of %s: %w", args.Kind(), args.Key(), err)
 	}
-	return row, nil
+	return n > 0, nil
 }
 
 // AttemptError is one entry of a job's errors.

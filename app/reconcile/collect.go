@@ -142,17 +142,27 @@ func (r *Reconciler) failedText(i db.FailedInvoicesRow) string {
 }
 
 // collectAudit tells of the last nightly check. The number of entries and the last hash, kept in somebody's
-// mailbox, are what bursar audit verify --anchor takes.
+// mailbox, are what bursar audit verify --anchor takes. Those of mails that a restored backup knows nothing of do
+// not fit any more, which is said for a week.
 func collectAudit(ctx context.Context, q *db.Queries, report *Report) error {
 	check, err := auth.LastAuditCheck(ctx, q)
+	restored, restoredErr := db.ReadRestored(ctx, q)
 	switch {
 	case check.Broken != "":
 		report.Audit, report.AuditBroken = check.Broken, true
 	case check.Rows > 0:
 		report.Audit = fmt.Sprintf("%s, verified, last hash %.16s…", count(int(check.Rows), "entry", "entries"), check.LastHash)
 	}
-	return err
+	if !restored.At.IsZero() && time.Since(restored.At) < restoredNews {
+		const at = "2 January 15:04 UTC"
+		report.Audit = strings.TrimPrefix(fmt.Sprintf("%s; a backup of %s was restored on %s, so the numbers and hashes in mails of between do not fit",
+			report.Audit, restored.CopyAt.UTC().Format(at), restored.At.UTC().Format(at)), "; ")
+	}
+	return errors.Join(err, restoredErr)
 }
+
+// restoredNews is for how long a report says that a backup was restored.
+const restoredNews = 7 * 24 * time.Hour
 
 func who(name, email string) string {
 	if name != "" && email != "" {

@@ -77,11 +77,11 @@ func collectHouse(ctx context.Context, q *db.Queries, run db.Run, report *Report
 		return err
 	}
 	backup, err := q.LastBackup(ctx)
-	if err != nil && !errors.Is(err, db.ErrNoRows) {
+	if err != nil {
 		return err
 	}
-	if !backup.IsZero() {
-		report.Backup = backup.In(report.Since.Location())
+	if backup > 0 {
+		report.Backup = time.UnixMilli(backup).In(report.Since.Location())
 	}
 	events, err := q.HasEvents(ctx)
 	report.Waiting, report.StripeReads, report.Empty = int(waiting), int(reads), events == 0 && report.Customers == 0

@@ -104,6 +104,13 @@ func (c *comparison) compareInvoice(ctx context.Context, s stripe.Invoice) error
 	if err != nil {
 		return err
 	}
+	if s.Failed && !here.Failed && here.Charge != "" {
+		charge, err := c.DB.Read().ChargeByID(ctx, here.Charge)
+		if err != nil && !errors.Is(err, db.ErrNoRows) {
+			return err
+		}
+		s.Failed = charge.Status != "pending" // the list of invoices does not tell a bank debit that is under way
+	}
 	expected := invoiceState(s.Status, s.Failed, s.AmountPaid, s.AmountDue, s.Currency)
 	actual := invoiceState(here.Status, here.Failed, here.AmountPaid, here.AmountDue, here.Currency)
 	untried := s.Status == "open" && !s.Failed && here.Status == "draft"

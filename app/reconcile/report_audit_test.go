@@ -3,7 +3,9 @@ package reconcile_test
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"bursar/app/db"
 	"bursar/app/reconcile"
 )
 
@@ -35,5 +37,28 @@ func TestTheReportTellsOfTheAudit(t *testing.T) {
 		if got := row.report.Tone(); got != row.tone || strings.Contains(html, ">Audit<") != (row.report.Audit != "") {
 			t.Errorf("%s: the tone is %s; %s", row.name, got, html)
 		}
+	}
+}
+
+func TestTheReportSaysForAWeekThatABackupWasRestored(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name string
+		ago  time.Duration
+		says bool
+	}{{"yesterday", 24 * time.Hour, true}, {"last week", 8 * 24 * time.Hour, false}} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			c := newCompany(t, hourAgo())
+			at := time.Now().Add(-row.ago)
+			check(t, c.DB.Tx(t.Context(), func(q *db.Queries) error {
+				return db.KeepRestored(t.Context(), q, db.Restored{At: at, CopyAt: at.Add(-time.Hour)})
+			}))
+			_, report, m := c.reconcile(reconcile.Reconcile{})
+			said := strings.Join(strings.Fields(m.Text), " ")
+			if got := strings.Contains(said, "so the numbers and hashes in mails of between do not fit"); got != row.says || report.AuditBroken {
+				t.Errorf("the report says %s", said)
+			}
+		})
 	}
 }

@@ -227,18 +227,18 @@ func TestVerdict(t *testing.T) {
 		{"nobody yet", reconcile.Report{StripeCompared: true}, "There are no customers yet.", "good"},
 		{"fixed only", reconcile.Report{StripeCompared: true, Customers: 24, Fixed: findings(2)}, "24 customers checked: 2 fixed, nothing needs you.", "good"},
 		{"fixed and open", reconcile.Report{StripeCompared: true, Customers: 24, Fixed: findings(2), NeedsYou: findings(1)},
-			"24 customers checked: 2 fixed, 1 needs you.", "attention"},
-		{"open only", reconcile.Report{StripeCompared: true, Customers: 1, NeedsYou: findings(3)}, "1 customer checked: 3 need you.", "attention"},
+			"24 customers checked: 2 fixed, 1 thing needs you.", "attention"},
+		{"open only", reconcile.Report{StripeCompared: true, Customers: 1, NeedsYou: findings(3)}, "1 customer checked: 3 things need you.", "attention"},
 		{"a job gave up", reconcile.Report{StripeCompared: true, Customers: 24, DeadJobs: jobs(1)}, "24 customers checked: 1 job gave up.", "attention"},
 		{"some of all", reconcile.Report{StripeCompared: true, Customers: 24, Fixed: findings(1000), NeedsYou: findings(2), DeadJobs: jobs(3)},
-			"24 customers checked: 1,000 fixed, 2 need you, 3 jobs gave up.", "attention"},
+			"24 customers checked: 1,000 fixed, 2 things need you, 3 jobs gave up.", "attention"},
 		{"no key, all well", reconcile.Report{Customers: 24}, "All 24 customers agree here; Stripe itself was not compared (no STRIPE_API_KEY).", "good"},
 		{"no key, one open", reconcile.Report{Customers: 24, NeedsYou: findings(1)},
-			"24 customers checked: 1 needs you; Stripe itself was not compared (no STRIPE_API_KEY).", "attention"},
+			"24 customers checked: 1 thing needs you; Stripe itself was not compared (no STRIPE_API_KEY).", "attention"},
 		{"incomplete", reconcile.Report{StripeCompared: true, Customers: 24, Incomplete: "Stripe did not answer."},
 			"Not everything could be read: Stripe did not answer; nothing is called missing.", "incomplete"},
 		{"incomplete, with findings", reconcile.Report{Incomplete: "HubSpot\nis away", Unread: []string{"the CRM"}, Fixed: findings(1), NeedsYou: findings(2)},
-			"The CRM could not be read whole: HubSpot is away; nothing is called missing, 1 fixed, 2 need you.", "incomplete"},
+			"The CRM could not be read whole: HubSpot is away; nothing is called missing, 1 fixed, 2 things need you.", "incomplete"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

@@ -90,7 +90,7 @@ func (r Report) toDo() []string {
 		parts = append(parts, thousands(n)+" being repaired")
 	}
 	if n := len(r.NeedsYou); n > 0 {
-		parts = append(parts, count(n, "needs you", "need you"))
+		parts = append(parts, count(n, "thing needs you", "things need you"))
 	}
 	if n := len(r.DeadJobs); n > 0 {
 		parts = append(parts, count(n, "job gave up", "jobs gave up"))

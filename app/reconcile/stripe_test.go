@@ -132,3 +132,22 @@ func TestStripeRecoversWithinTheRun(t *testing.T) {
 		})
 	}
 }
+
+// For days a debit that is under way looks like a payment that failed: its invoice is open and attempted.
+func TestABankDebitUnderWayIsNoFailedPayment(t *testing.T) {
+	t.Parallel()
+	c := newCompany(t, hourAgo())
+	p := c.buy(demo.BuyOptions{UserID: "user_1", Email: "ada@example.com"})
+	invoice, err := c.DebitPayment(p.Subscription)
+	check(t, err)
+	c.receive()
+	_, report, _ := c.reconcile(reconcile.Reconcile{})
+	if len(report.FailedPayments)+len(report.Fixed)+len(report.NeedsYou) != 0 || c.number("SELECT COUNT(*) FROM tickets") != 0 {
+		t.Errorf("while it is under way: failed %v, fixed %v, needs you %v", report.FailedPayments, report.Fixed, report.NeedsYou)
+	}
+	check(t, c.EndDebit(invoice, false))
+	c.receive()
+	if n := c.number("SELECT COUNT(*) FROM tickets WHERE status = 'open'"); n != 1 {
+		t.Errorf("%d open tickets once it came back", n)
+	}
+}

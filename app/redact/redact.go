@@ -54,6 +54,7 @@ var forms = []form{
 	{regexp.MustCompile(`(?i)(\b(?:proxy-)?authorization\\?"?[ \t]*[:=][ \t]*\[?\\?"?)(?:[a-z]+[ \t]+)?[^\s"',;\]]+`), "${1}[credentials]"},
 	{regexp.MustCompile(`(?i)\b(bearer|basic)[ \t]+[a-z0-9._~+/=-]{8,}`), "$1 [credentials]"},
 	{regexp.MustCompile(`\b(sk|rk|ek|whsec|bsk|pat|xox[a-z])([_-])[A-Za-z0-9_+/=*-]{6,}`), "$1$2[key]"},
+	{regexp.MustCompile(`(?i)\b(age-secret-key-(?:pq-)?1)[a-z0-9]{6,}`), "${1}[key]"},
 	{regexp.MustCompile(`(?i)(\b[a-z][a-z0-9+.-]*://[^\s/:@"']*):[^\s/@"']+@`), "$1:[password]@"},
 	{regexp.MustCompile(`(?i)(://hooks\.[a-z0-9.-]+/)[^\s"'<>]+`), "${1}[path]"},
 	{regexp.MustCompile(`(?i)([?&;](?:[a-z_.-]*(?:token|secret|password|passwd|signature|credential)|sig|code|(?:api_?)?key)=)[^&#\s"'<>]+`), "${1}[token]"},

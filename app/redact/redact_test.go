@@ -21,6 +21,7 @@ func TestSecretsByTheirForm(t *testing.T) {
 		{"a restricted key in JSON", `{"key":"rk_test_51Habcdefghijkl"}`, `{"key":"rk_[key]"}`},
 		{"a signing secret", "signed with whsec_abc/def+ghi= wrongly", "signed with whsec_[key] wrongly"},
 		{"our own key", "bsk_abcdefghijklmnop234567", "bsk_[key]"},
+		{"a secret key of age", "malformed AGE-SECRET-KEY-1QQPQYPQYPQYPQ at line 3", "malformed AGE-SECRET-KEY-1[key] at line 3"},
 		{"a token of HubSpot", "pat-na1-12345678-1234-1234", "pat-[key]"},
 		{"a token of Slack", "xoxb-123456789-abcdefg", "xoxb-[key]"},
 		{"a header of bearer", "Authorization: Bearer abcdefgh.ijkl", "Authorization: [credentials]"},

@@ -88,6 +88,17 @@ func (a *adminTest) addUser(email string, role auth.Role) (user db.User) {
 	return user
 }
 
+// invite makes a link for somebody, as the command on the machine does.
+func (a *adminTest) invite(email string, role auth.Role) (link string) {
+	a.t.Helper()
+	check(a.t, a.DB.Tx(a.t.Context(), func(q *db.Queries) error {
+		made, err := auth.AddUser(a.t.Context(), q, email, role, a.URL)
+		link = made.Link
+		return err
+	}))
+	return link
+}
+
 // browserOf is a browser in which a user is signed in.
 func (a *adminTest) browserOf(user db.User) *http.Client {
 	a.t.Helper()

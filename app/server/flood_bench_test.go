@@ -1,10 +1,9 @@
-package server_test
+package server
 
 import (
 	"bytes"
 	"context"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,10 +15,6 @@ import (
 	"time"
 
 	"github.com/stripe/stripe-go/v76/webhook"
-
-	"bursar/app/billing"
-	"bursar/app/server"
-	"bursar/app/support"
 )
 
 const (
@@ -33,11 +28,8 @@ const (
 //
 //	make flood
 func BenchmarkFlood(b *testing.B) {
-	d := benchDB(b)
-	s, err := server.New(server.Config{DB: d, Billing: &billing.Billing{DB: d}, Desk: support.Builtin{DB: d}, Secrets: []string{benchSecret}, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		b.Fatal(err)
-	}
+	s := benchServer(b)
+	d := s.DB
 	ts := httptest.NewServer(s.Handler())
 	defer ts.Close()
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * floodConns}}
@@ -90,7 +82,7 @@ func flood(ctx context.Context, client *http.Client, url string) int64 {
 			defer tick.Stop()
 			for ctx.Err() == nil {
 				<-tick.C
-				if send(ctx, client, url, benchEvent(1), "t=1,v1="+strings.Repeat("0", 64)) == http.StatusBadRequest {
+				if deliver(ctx, client, url, benchEvent(1), "t=1,v1="+strings.Repeat("0", 64)) == http.StatusBadRequest {
 					refused.Add(1)
 				}
 			}
@@ -109,7 +101,7 @@ func deliverSigned(ctx context.Context, b *testing.B, client *http.Client, url s
 		body := benchEvent(n)
 		header := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: body, Secret: benchSecret}).Header
 		start := time.Now()
-		if status := send(context.WithoutCancel(ctx), client, url, body, header); status != http.StatusOK {
+		if status := deliver(context.WithoutCancel(ctx), client, url, body, header); status != http.StatusOK {
 			b.Errorf("a signed event is answered %d", status)
 		}
 		took = append(took, time.Since(start))
@@ -117,7 +109,7 @@ func deliverSigned(ctx context.Context, b *testing.B, client *http.Client, url s
 	return took
 }
 
-func send(ctx context.Context, client *http.Client, url string, body []byte, signature string) int {
+func deliver(ctx context.Context, client *http.Client, url string, body []byte, signature string) int {
 	r, err := http.NewRequestWithContext(ctx, "POST", url+"/api/webhooks/stripe", bytes.NewReader(body))
 	if err != nil {
 		return 0

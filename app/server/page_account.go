@@ -2,11 +2,13 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
 	"bursar/app/auth"
 	"bursar/app/db"
+	"bursar/app/mail"
 )
 
 func (s *Server) accountRoutes() []Route {
@@ -148,13 +150,13 @@ func (s *Server) setPassword(w http.ResponseWriter, r *http.Request, present, pa
 	if err != nil {
 		return err
 	}
-	return s.keepSession(w, r, "password.set", "", func(q *db.Queries) error {
+	return s.keepSession(w, r, "password.set", "", "your password was changed", func(q *db.Queries) error {
 		return auth.SetPassword(r.Context(), q, user.ID, passwordHash)
 	})
 }
 
-// keepSession changes what somebody signs in with, and signs them out everywhere but here.
-func (s *Server) keepSession(w http.ResponseWriter, r *http.Request, action, detail string, do func(q *db.Queries) error) error {
+// keepSession changes what somebody signs in with, signs them out everywhere but here, and mails them what it was.
+func (s *Server) keepSession(w http.ResponseWriter, r *http.Request, action, detail, what string, do func(q *db.Queries) error) error {
 	var token string
 	err := s.DB.Tx(r.Context(), func(q *db.Queries) (err error) {
 		if err := do(q); err != nil {
@@ -163,12 +165,36 @@ func (s *Server) keepSession(w http.ResponseWriter, r *http.Request, action, det
 		if token, err = auth.KeepSession(r.Context(), q, userOf(r).ID, s.sessionToken(r)); err != nil {
 			return err
 		}
-		return s.audit(r.Context(), q, r, action, userOf(r).Email, detail)
+		if err := s.audit(r.Context(), q, r, action, userOf(r).Email, detail); err != nil {
+			return err
+		}
+		return s.tell(q, r, userOf(r).ID, what)
 	})
 	if err == nil {
 		http.SetCookie(w, s.cookie(sessionCookie, token, 0))
 	}
 	return err
+}
+
+// accounts writes to people about their accounts.
+func (s *Server) accounts() mail.Accounts {
+	return mail.Accounts{Templates: s.Mails, URL: s.URL, Location: s.Location, Send: s.Send}
+}
+
+// changeBy is a change that a request makes.
+func (s *Server) changeBy(r *http.Request, what string) mail.Change {
+	return mail.Change{What: what, By: userOf(r).Email, Address: s.address(r)}
+}
+
+// tell mails who has an account what they, or somebody as them, changed about it.
+func (s *Server) tell(q *db.Queries, r *http.Request, id int64, what string) error {
+	user, err := q.UserByID(r.Context(), id)
+	if err != nil {
+		return fmt.Errorf("read user %d: %w", id, err)
+	}
+	change := s.changeBy(r, what)
+	change.By = ""
+	return s.accounts().Changed(r.Context(), q, user, change)
 }
 
 // endOtherSessions answers POST /admin/account/sessions/others.

@@ -88,7 +88,7 @@ func (s *Server) addApp(w http.ResponseWriter, r *http.Request) error {
 		return badRequest("the form is not the one of this page; open it again")
 	}
 	var codes []string
-	err = s.keepSession(w, r, "factor.add", "authenticator app", func(q *db.Queries) (err error) {
+	err = s.keepSession(w, r, "factor.add", "authenticator app", "an authenticator app was set up for your account", func(q *db.Queries) (err error) {
 		code := strings.ReplaceAll(r.PostFormValue("code"), " ", "")
 		codes, err = s.gate.AddTOTP(r.Context(), q, userOf(r).ID, offer, code, s.address(r))
 		return err
@@ -144,7 +144,7 @@ func (s *Server) removeAppPage(w http.ResponseWriter, r *http.Request) error {
 
 // removeApp answers POST /admin/account/app/remove.
 func (s *Server) removeApp(w http.ResponseWriter, r *http.Request) error {
-	err := s.keepSession(w, r, "factor.remove", "authenticator app", func(q *db.Queries) error {
+	err := s.keepSession(w, r, "factor.remove", "authenticator app", "your authenticator app was removed", func(q *db.Queries) error {
 		return auth.DropTOTP(r.Context(), q, userOf(r).ID)
 	})
 	if err != nil {
@@ -183,7 +183,7 @@ func (s *Server) addPasskey(w http.ResponseWriter, r *http.Request) error {
 	}
 	name := keyName(r)
 	var codes []string
-	err := s.keepSession(w, r, "factor.add", "passkey "+name, func(q *db.Queries) (err error) {
+	err := s.keepSession(w, r, "factor.add", "passkey "+name, "a passkey was added to your account: "+name, func(q *db.Queries) (err error) {
 		codes, err = s.gate.AddPasskey(r.Context(), q, userOf(r).ID, s.cookieValue(r, passkeyCookie), name, []byte(r.PostFormValue("answer")))
 		return err
 	})
@@ -252,7 +252,7 @@ func (s *Server) removePasskey(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	err = s.keepSession(w, r, "factor.remove", fmt.Sprintf("passkey %d", id), func(q *db.Queries) error {
+	err = s.keepSession(w, r, "factor.remove", fmt.Sprintf("passkey %d", id), "a passkey was removed from your account", func(q *db.Queries) error {
 		return auth.DropPasskey(r.Context(), q, userOf(r).ID, id)
 	})
 	if err != nil {
@@ -278,7 +278,7 @@ func (s *Server) newCodes(w http.ResponseWriter, r *http.Request) error {
 		return s.seeOther(w, r, "/admin/account", notice{Bad: true, Text: "Recovery codes stand in for a second factor. Set up one first."})
 	}
 	var codes []string
-	err := s.keepSession(w, r, "factor.codes", "", func(q *db.Queries) (err error) {
+	err := s.keepSession(w, r, "factor.codes", "", "new recovery codes were made for your account, and those from before work no more", func(q *db.Queries) (err error) {
 		codes, err = auth.NewRecoveryCodes(r.Context(), q, userOf(r).ID)
 		return err
 	})

@@ -120,6 +120,18 @@ func (p actionPageData) Said() string {
 	return mail.Line(mail.UpperFirst(p.Outcome), lineLength) + "."
 }
 
+// Short is what it does, on a button.
+func (p actionPageData) Short() string {
+	label := strings.ToLower(money.Kind(p.Kind).Label())
+	switch {
+	case money.Kind(p.Kind) == money.Refund:
+		return label + " " + p.Amount
+	case p.Amount != "":
+		return label + " for " + p.Amount
+	}
+	return label
+}
+
 // Due says that its job runs as soon as there is room.
 func (p actionPageData) Due() bool { return !p.NextTry.After(p.Now) }
 
@@ -160,7 +172,7 @@ func (s *Server) actionPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p.Steps = stepsOf(row)
-	if row.State == money.Done {
+	if row.State == money.Done || row.State == money.Failed {
 		err = p.readNext(ctx, q)
 	}
 	if err != nil {
@@ -206,7 +218,7 @@ func (p *actionPageData) readNext(ctx context.Context, q *db.Queries) error {
 	if err != nil {
 		return fmt.Errorf("read the customer of action %d: %w", p.ID, err)
 	}
-	for _, n := range money.NextSteps(facts, db.Action{Kind: p.Kind, Target: p.Target, StripeCustomer: p.StripeCustomer}) {
+	for _, n := range money.NextSteps(facts, db.Action{Kind: p.Kind, State: p.State, Target: p.Target, StripeCustomer: p.StripeCustomer}) {
 		if p.User.Role.May(n.Kind.Permission()) {
 			p.Next = append(p.Next, nextStep{mail.Line(n.Text, lineLength), link{n.Kind.Label() + " …", actionPath(n.Kind, p.CustomerID, n.Target)}})
 		}

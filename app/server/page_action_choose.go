@@ -14,6 +14,7 @@ import (
 	"bursar/app/db"
 	"bursar/app/mail"
 	"bursar/app/money"
+	"bursar/app/stripe"
 )
 
 // choose reads what the kind leaves to choose, and says what follows from it.
@@ -33,6 +34,9 @@ func (s *Server) choose(ctx context.Context, q *db.Queries, p *confirmActionPage
 		p.Ready = slices.Contains(money.Behaviors(), p.Form.Behavior)
 	}
 	if err != nil || !p.Ready {
+		return err
+	}
+	if err := s.seeApproval(ctx, q, p); err != nil {
 		return err
 	}
 	p.Before = p.facts.AccessAt(p.Now)
@@ -65,11 +69,18 @@ func (s *Server) chooseAmount(ctx context.Context, q *db.Queries, p *confirmActi
 	case p.Minor > left:
 		p.Error = fmt.Sprintf("%s is more than the %s that is left of this payment.", customer.FormatAmount(p.Minor, p.Currency), p.Left)
 	}
-	if p.Ready = p.Error == ""; !p.Ready {
-		return nil
+	p.Ready = p.Error == ""
+	return nil
+}
+
+// seeApproval says whether a second person is needed, and whether there is one.
+func (s *Server) seeApproval(ctx context.Context, q *db.Queries, p *confirmActionPage) (err error) {
+	user, amount := p.User, p.Minor
+	if p.params.Plan != nil {
+		amount = p.params.Plan.Cost()
 	}
-	user := p.User
-	if p.Approval, err = s.Money.Approval(ctx, q, user.ID, user.Role, p.Minor, p.Currency, time.Now(), math.MaxInt64); err != nil || p.Approval == "" {
+	p.Approval, err = s.Money.Approval(ctx, q, p.Kind, user.ID, user.Role, amount, p.Currency, time.Now(), math.MaxInt64)
+	if err != nil || p.Approval == "" {
 		return err
 	}
 	p.Approval = mail.UpperFirst(p.Approval)
@@ -100,7 +111,12 @@ func (s *Server) choosePlan(ctx context.Context, p *confirmActionPage) (err erro
 		at = time.Unix(seconds, 0)
 	}
 	quantity, _ := strconv.ParseInt(p.Form.Quantity, 10, 64) // 0 is refused
-	plan, preview, err := s.Money.Preview(ctx, *p.thing.Subscription, p.Form.Price, quantity, p.Form.Proration, at)
+	i := slices.IndexFunc(p.Prices, func(price stripe.Price) bool { return price.ID == p.Form.Price })
+	if i < 0 {
+		p.Error = "This plan is not on sale in the currency of the subscription. Choose another one."
+		return nil
+	}
+	plan, preview, err := s.Money.Preview(ctx, *p.thing.Subscription, p.Prices[i], quantity, p.Form.Proration, at)
 	if err != nil {
 		p.Error, err = refusalOf(err)
 		return err

@@ -205,6 +205,9 @@ func (p confirmActionPage) Danger() bool {
 	return slices.Contains([]money.Kind{money.Refund, money.CancelNow}, p.Kind)
 }
 
+// AtOnce says that Stripe bills a change of plan with the change.
+func (p confirmActionPage) AtOnce() bool { return p.params.Plan != nil && p.params.Plan.AtOnce() }
+
 // CustomerID is whose page leads here.
 func (p confirmActionPage) CustomerID() int64 { return p.facts.Record.ID }
 

@@ -328,6 +328,30 @@ func TestAnUnknownOutcomeOnThePages(t *testing.T) {
 	shows(t, "looked again", words(m.submit(auth.Finance, "/admin/actions/1/look", nil)), "There is nothing to look for")
 }
 
+// TestWhatStripeFailedAtCanBeAskedForAgain: first nobody knows, then it is known that nothing was done.
+func TestWhatStripeFailedAtCanBeAskedForAgain(t *testing.T) {
+	t.Parallel()
+	m := newMoneyAdmin(t)
+	bought, id := m.buy(m.stripe, demo.BuyOptions{Price: "team"})
+	path := actionPath(money.Refund, id, bought.Charge)
+	m.stripe.Fail(demo.APIFault{Method: "POST", Path: "/v1/refunds", Kind: demo.ServerError})
+	m.ask(auth.Owner, path)
+	text, _ := m.open(auth.Owner, "/admin/actions/1")
+	shows(t, "the action", text, "Nobody knows yet whether it was done", "HTTP 500", "!asked for again.")
+	m.exec("UPDATE actions SET sent_at = sent_at - 180000, resent_at = resent_at - 180000")
+	m.submit(auth.Finance, "/admin/actions/1/look", nil)
+	m.settle(m.stripe)
+	text, body := m.open(auth.Owner, "/admin/actions/1")
+	shows(t, "the action", text, "Not done Stripe failed at it and has done nothing", "If it is still wanted, it can be asked for again. Refund …")
+	shows(t, "the action", body, `href="`+path+`"`)
+	m.ask(auth.Owner, path)
+	text, _ = m.open(auth.Owner, "/admin/actions/2")
+	shows(t, "the second one", text, "Done The refund is made.")
+	if n := m.refunds(bought.Charge); n != 1 {
+		t.Errorf("%d refunds", n)
+	}
+}
+
 func TestAChangeOfPlanOnThePages(t *testing.T) {
 	t.Parallel()
 	m := newMoneyAdmin(t)
@@ -351,11 +375,20 @@ func TestAChangeOfPlanOnThePages(t *testing.T) {
 	if status, body := m.post(auth.Finance, base, stale); status != http.StatusUnprocessableEntity || !strings.Contains(body, "preview has changed since it was shown") {
 		t.Errorf("another cost than was shown: %d %s", status, body)
 	}
+	shows(t, "the preview", text, "A second person must approve this", form.Get("cost")+" is more than the 200.00 USD that the role finance moves alone.", "Ask a second person")
 	m.submit(auth.Finance, base, form)
+	m.settle(m.stripe)
+	if len(m.writes) > 0 {
+		t.Errorf("Stripe was asked %q", m.writes)
+	}
+	const says = "hange Starter, 19.00 USD / month to Scale, 199.00 USD / month × 2; settle the difference now: "
+	text, _ = m.open(auth.Owner, "/admin/actions/1")
+	shows(t, "the action", text, "finance@example.com asks to c"+says+form.Get("cost")+", because: they asked", "Approve: change plan for "+form.Get("cost"))
+	m.submit(auth.Owner, "/admin/actions/1/approve", nil)
 	m.settle(m.stripe)
 	m.settle(m.stripe)
 	text, _ = m.open(auth.Finance, "/admin/actions/1")
-	shows(t, "the action", text, "Change Starter, 19.00 USD / month to Scale, 199.00 USD / month × 2; settle the difference now", "Done", form.Get("cost"))
+	shows(t, "the action", text, "C"+says, "Approved by owner@example.com", "Done", form.Get("cost"))
 	text, _ = m.open(auth.Finance, customerPath(id))
 	shows(t, "the customer", text, form.Get("cost"), "398.00 USD / month")
 }

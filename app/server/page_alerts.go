@@ -87,6 +87,7 @@ type alertsPageData struct {
 	Tone, Verdict, Note string
 	At                  time.Time // of the last look; zero: there was none
 	CatchUp             time.Time // rules about age are quiet until then; zero: they are not
+	Restored            db.Restored
 	Unstored            time.Time // counts are in memory only since then; zero: they are stored
 	Rules               []alertRow
 	Ways                []string // how people are told
@@ -105,6 +106,10 @@ func (s *Server) alertsPage(w http.ResponseWriter, r *http.Request) error {
 	p.At, p.Unstored, p.Ways = at, s.Tally.UnstoredSince(), s.Alerts.Ways()
 	if until := s.Alerts.CatchingUpUntil(); until.After(p.Now) {
 		p.CatchUp = until
+	}
+	var err error
+	if p.Restored, err = s.restoredLately(r.Context()); err != nil {
+		return err
 	}
 	for _, status := range list {
 		p.Rules = append(p.Rules, s.alertRow(status, p.User.Role))

@@ -10,6 +10,7 @@ import (
 
 	"bursar/app/alert"
 	"bursar/app/auth"
+	"bursar/app/db"
 	"bursar/app/mail"
 	"bursar/app/queue"
 )
@@ -136,4 +137,33 @@ func TestTodayShowsAlerts(t *testing.T) {
 	a.look()
 	text, _ := a.open(auth.Support, "/admin")
 	shows(t, "today", text, "Webhook deliveries fail", "1 event of a purchase or payment not stored yet. Not stored: invoice.paid.")
+}
+
+func TestThePagesSayThatABackupWasRestored(t *testing.T) {
+	t.Parallel()
+	a := watched(t)
+	restored := func(ago time.Duration) {
+		check(t, a.DB.Tx(t.Context(), func(q *db.Queries) error {
+			at := time.Now().Add(-ago)
+			return db.KeepRestored(t.Context(), q, db.Restored{At: at, CopyAt: at.Add(-time.Hour)})
+		}))
+	}
+	const notice = "What happened at Stripe since then comes back by itself"
+	for _, path := range []string{"/admin", "/admin/alerts"} {
+		if text, _ := a.open(auth.Support, path); strings.Contains(text, notice) {
+			t.Errorf("%s, never restored: %s", path, text)
+		}
+	}
+	restored(time.Minute)
+	a.look()
+	text, _ := a.open(auth.Support, "/admin/alerts")
+	shows(t, "the alerts", text, notice, "Bursar catches up. Until")
+	text, _ = a.open(auth.Support, "/admin")
+	shows(t, "today", text, notice)
+	restored(25 * time.Hour)
+	for _, path := range []string{"/admin", "/admin/alerts"} {
+		if text, _ := a.open(auth.Support, path); strings.Contains(text, notice) {
+			t.Errorf("%s, a day later: %s", path, text)
+		}
+	}
 }

@@ -63,6 +63,14 @@ func cellsOf(f db.Finding) []saidCell {
 	return cells
 }
 
+// About is what it is of, "" if that is the customer who is named beside it.
+func (d findingPageData) About() string {
+	if d.Who.Path != "" && d.Who.Path == "/admin/customers/"+d.Finding.Subject {
+		return ""
+	}
+	return d.Finding.Subject
+}
+
 // findingPage answers GET /admin/findings/{id}: it is also where a repair is confirmed.
 func (s *Server) findingPage(w http.ResponseWriter, r *http.Request) error {
 	id, err := pathID(r, noFinding)

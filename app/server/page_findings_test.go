@@ -132,3 +132,19 @@ func TestTheLinkOfTheMailWorksOnce(t *testing.T) {
 		t.Errorf("the used link is %d", status)
 	}
 }
+
+// TestAFindingOfACustomerNamesThemOnce: the number says nothing beside the name.
+func TestAFindingOfACustomerNamesThemOnce(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ subject, who, want string }{
+		{"41", "/admin/customers/41", ""},
+		{"41", "/admin/customers/4", "41"},
+		{"41", "", "41"},
+		{"sub_1", "/admin/customers/41", "sub_1"},
+	} {
+		d := findingPageData{Finding: db.Finding{Subject: row.subject}, Who: link{"Ada", row.who}}
+		if got := d.About(); got != row.want {
+			t.Errorf("%s of %s: %q, want %q", row.subject, row.who, got, row.want)
+		}
+	}
+}

@@ -45,7 +45,7 @@ func mailWords(state string) string {
 	case mail.Sent:
 		return "sent: the mail server took it"
 	case mail.Superseded:
-		return "superseded: it was news, mail did not work for more than a day, and one mail that says so went out in its place"
+		return "superseded: it got old and is not sent"
 	case mail.Failed:
 		return "failed: the mail server refused it"
 	}

@@ -73,12 +73,15 @@ func (s *Server) invite(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p := peoplePage{Email: strings.TrimSpace(r.PostFormValue("email")), Role: auth.Role(r.PostFormValue("role"))}
-	var link string
+	var made auth.Invitation
 	err := s.DB.Tx(r.Context(), func(q *db.Queries) (err error) {
-		if link, err = auth.Invite(r.Context(), q, p.Email, p.Role, s.URL); err != nil {
+		if made, err = auth.Invite(r.Context(), q, p.Email, p.Role, s.URL); err != nil {
 			return err
 		}
-		return s.audit(r.Context(), q, r, "people.invite", p.Email, string(p.Role))
+		if err := s.audit(r.Context(), q, r, "people.invite", p.Email, string(p.Role)); err != nil {
+			return err
+		}
+		return s.accounts().Invited(r.Context(), q, made.User, made.New, s.changeBy(r, ""))
 	})
 	if errors.Is(err, auth.ErrInvalid) || errors.Is(err, auth.ErrExists) {
 		p.Error = sentence(err.Error())
@@ -87,7 +90,7 @@ func (s *Server) invite(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.showPeople(w, r, http.StatusOK, peoplePage{Link: link, For: p.Email, Role: auth.Support})
+	return s.showPeople(w, r, http.StatusOK, peoplePage{Link: made.Link, For: p.Email, Role: auth.Support})
 }
 
 // changeRole takes the role from the query too, for the button that takes a change back.
@@ -99,8 +102,11 @@ func (s *Server) changeRole(w http.ResponseWriter, r *http.Request) error {
 	return s.changePerson(w, r, "people.role", func(ctx context.Context, q *db.Queries, id int64) (change, error) {
 		before, err := auth.SetRole(ctx, q, id, role)
 		undo := action{"Undo", fmt.Sprintf("/admin/people/%d/role?role=%s", id, before.Role)}
-		return change{before.Email, before.Role, string(role),
-			notice{Text: before.Email + " now has the role " + string(role) + " and signs in again.", Undo: &undo}}, err
+		done := change{user: before, before: before.Role, after: string(role), notice: notice{Text: before.Email + " now has the role " + string(role) + " and signs in again.", Undo: &undo}}
+		if role != auth.Role(before.Role) {
+			done.what = fmt.Sprintf("your role is %s now, and was %s", role, before.Role)
+		}
+		return done, err
 	})
 }
 
@@ -108,14 +114,14 @@ func (s *Server) disableUser(w http.ResponseWriter, r *http.Request) error {
 	return s.changePerson(w, r, "people.disable", func(ctx context.Context, q *db.Queries, id int64) (change, error) {
 		user, err := auth.Disable(ctx, q, id)
 		undo := action{"Undo", fmt.Sprintf("/admin/people/%d/enable", id)}
-		return change{user.Email, "", "", notice{Text: user.Email + " is signed out and cannot sign in any more.", Undo: &undo}}, err
+		return change{user: user, what: "your account was disabled, and you cannot sign in any more", notice: notice{Text: user.Email + " is signed out and cannot sign in any more.", Undo: &undo}}, err
 	})
 }
 
 func (s *Server) enableUser(w http.ResponseWriter, r *http.Request) error {
 	return s.changePerson(w, r, "people.enable", func(ctx context.Context, q *db.Queries, id int64) (change, error) {
 		user, err := auth.Enable(ctx, q, id)
-		return change{user.Email, "", "", notice{Text: user.Email + " can sign in again, with the password they had."}}, err
+		return change{user: user, what: "your account was enabled again", notice: notice{Text: user.Email + " can sign in again, with the password they had."}}, err
 	})
 }
 
@@ -147,14 +153,17 @@ func (s *Server) confirmDropFactors(w http.ResponseWriter, r *http.Request) erro
 func (s *Server) dropFactors(w http.ResponseWriter, r *http.Request) error {
 	return s.changePerson(w, r, "people.factors", func(ctx context.Context, q *db.Queries, id int64) (change, error) {
 		user, err := auth.DropFactors(ctx, q, id)
-		return change{user.Email, "a second factor", "the password alone", notice{Text: user.Email + " is signed out, and signs in with the password alone until they set up a second factor."}}, err
+		return change{user: user, before: "a second factor", after: "the password alone", what: "your second factor was removed, and your password alone signs you in",
+			notice: notice{Text: user.Email + " is signed out, and signs in with the password alone until they set up a second factor."}}, err
 	})
 }
 
-// change is what became of somebody: for the audit, and for the page.
+// change is what became of somebody: for the audit, for the mail to them, and for the page.
 type change struct {
-	email, before, after string
-	notice               notice
+	user          db.User // as they were
+	before, after string
+	what          string // of the mail; "" for none
+	notice        notice
 }
 
 // changePerson does something to the person in the path, and writes down who did.
@@ -168,17 +177,34 @@ func (s *Server) changePerson(w http.ResponseWriter, r *http.Request, name strin
 		if done, err = fn(r.Context(), q, id); err != nil {
 			return err
 		}
-		e := s.entry(r, name, done.email, "")
+		e := s.entry(r, name, done.user.Email, "")
 		e.Before, e.After = done.before, done.after
-		return auth.Audit(r.Context(), q, e)
+		if err := auth.Audit(r.Context(), q, e); err != nil {
+			return err
+		}
+		return s.tellOf(q, r, done)
 	})
 	switch {
 	case errors.Is(err, auth.ErrLastOwner):
-		return s.seeOther(w, r, "/admin/people", notice{Bad: true, Text: "Nothing was changed: " + done.email + " is the last owner who can sign in. Make somebody else an owner first."})
+		return s.seeOther(w, r, "/admin/people", notice{Bad: true, Text: "Nothing was changed: " + done.user.Email + " is the last owner who can sign in. Make somebody else an owner first."})
 	case errors.Is(err, auth.ErrInvalid):
 		return &HTTPError{Code: http.StatusUnprocessableEntity, Msg: err.Error()}
 	case err != nil:
 		return found(err, nobody)
 	}
 	return s.seeOther(w, r, "/admin/people", done.notice)
+}
+
+// tellOf tells somebody what an owner changed, and the other owners that there is one more.
+func (s *Server) tellOf(q *db.Queries, r *http.Request, c change) error {
+	if c.what == "" {
+		return nil
+	}
+	if err := s.accounts().Changed(r.Context(), q, c.user, s.changeBy(r, c.what)); err != nil {
+		return err
+	}
+	if c.after != string(auth.Owner) {
+		return nil
+	}
+	return s.accounts().NewOwner(r.Context(), q, c.user, s.changeBy(r, "there is a new owner: "+c.user.Email+", who was "+c.before))
 }

@@ -200,10 +200,11 @@ func (s *Server) useLink(w http.ResponseWriter, r *http.Request, token, email, p
 	}
 	session := ""
 	err = s.DB.Tx(ctx, func(q *db.Queries) error {
-		user, err := auth.UseLink(ctx, q, token, email, passwordHash)
+		used, err := auth.UseLink(ctx, q, token, email, passwordHash)
 		if err != nil {
 			return err
 		}
+		user := used.User
 		factors, err := auth.FactorsOf(ctx, q, user.ID)
 		if err != nil {
 			return err
@@ -213,7 +214,14 @@ func (s *Server) useLink(w http.ResponseWriter, r *http.Request, token, email, p
 				return err
 			}
 		}
-		return s.audit(ctx, q, asUser(r, user), "password.set", user.Email, "")
+		if err := s.audit(ctx, q, asUser(r, user), "password.set", user.Email, ""); err != nil || used.First {
+			return err
+		}
+		what := "your password was reset with a link"
+		if used.DroppedFactors {
+			what += ", which removed your second factor"
+		}
+		return s.tell(q, r, user.ID, what)
 	})
 	if err == nil && session != "" {
 		http.SetCookie(w, s.cookie(sessionCookie, session, 0))

@@ -111,6 +111,9 @@ func (s *Server) useCode(ctx context.Context, q *db.Queries, user int64, r *http
 	if err != nil {
 		return "", nil, err
 	}
+	if err := s.tell(q, r, user, fmt.Sprintf("a recovery code was used for your account; %d are left", factors.Codes)); err != nil {
+		return "", nil, err
+	}
 	text := fmt.Sprintf("You used a recovery code; %d are left. Your account page makes new ones.", factors.Codes)
 	if factors.Codes == 1 {
 		text = "You used a recovery code; 1 is left. Your account page makes new ones."

@@ -192,8 +192,7 @@ func TestOfTwoFirstOwnersAtOnceOneIs(t *testing.T) {
 func TestAnInvitedPersonCannotChooseWhoTheyAre(t *testing.T) {
 	t.Parallel()
 	a := newAdmin(t)
-	link, err := auth.AddUser(t.Context(), a.DB, "eve@example.com", auth.Support, a.URL)
-	check(t, err)
+	link := a.invite("eve@example.com", auth.Support)
 	_, token, _ := strings.Cut(link, "token=")
 	if _, body := a.get("", strings.TrimPrefix(link, a.URL)); !strings.Contains(body, "eve@example.com") || !strings.Contains(body, `<span class="badge">support</span>`) {
 		t.Errorf("the form: %s", body)

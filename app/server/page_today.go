@@ -26,6 +26,8 @@ type todayPageData struct {
 	Oldest  string // how long the oldest due job waits
 	Run     db.Run // the last check, zero if there was none
 	Report  string // its verdict, as it was mailed
+
+	Restored db.Restored // zero: not lately
 }
 
 // maxCards is how many things a person can take in at once.
@@ -46,6 +48,9 @@ func (s *Server) todayPage(w http.ResponseWriter, r *http.Request) error {
 			return fmt.Errorf("today: %w", err)
 		}
 	}
+	if p.Restored, err = s.restoredLately(ctx); err != nil {
+		return err
+	}
 	cards, err := s.readCards(ctx, q, p.User.Role)
 	if err != nil {
 		return fmt.Errorf("today: %w", err)
@@ -57,6 +62,18 @@ func (s *Server) todayPage(w http.ResponseWriter, r *http.Request) error {
 		p.Cards = cards[:maxCards]
 	}
 	return s.render(w, http.StatusOK, "today", p)
+}
+
+// restoredNews is for how long the pages say that a backup was restored.
+const restoredNews = 24 * time.Hour
+
+// restoredLately is the backup that is still news, else zero.
+func (s *Server) restoredLately(ctx context.Context) (db.Restored, error) {
+	r, err := db.ReadRestored(ctx, s.DB.Read())
+	if err != nil || time.Since(r.At) > restoredNews {
+		return db.Restored{}, err
+	}
+	return r, nil
 }
 
 // readPulse reads the last event and the queue.

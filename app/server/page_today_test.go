@@ -87,7 +87,7 @@ func TestTodayShowsWhatNeedsAPerson(t *testing.T) {
 		action    string   // where a button posts
 	}{
 		{"Stripe refuses the key", run + `INSERT INTO circuits VALUES ('stripe', 1, 'read customer cus_1 from Stripe: Stripe refuses the API key: expired', @now - 600000, @now + 600000)`, auth.Owner,
-			[]string{"42 customers checked: 1 needs you.", "Stripe refuses the API key", "10 minutes ago", "Settings"}, ""},
+			[]string{"42 customers checked: 1 thing needs you.", "Stripe refuses the API key", "10 minutes ago", "Settings"}, ""},
 		{"the CRM does not answer", `INSERT INTO circuits VALUES ('crm', 5, 'status 503', @now - 600000, @now + 600000)`, auth.Support,
 			[]string{"One thing needs you.", "The CRM does not answer", "Status 503", "See what waits"}, ""},
 		{"a circuit that is due to be tried again", `INSERT INTO circuits VALUES ('crm', 5, 'status 503', @now - 600000, @now - 1)`, auth.Support,
@@ -107,13 +107,13 @@ func TestTodayShowsWhatNeedsAPerson(t *testing.T) {
 			('sync_contact', '3', '{}', 'discarded', 15, 15, '[]', @now, @now, @now, @now), ('sync_contact', '4', '{}', 'discarded', 15, 15, '[]', @now, @now, @now, @now)`, auth.Owner,
 			[]string{"4 things need you.", "Gave up 4 times: Update the contact", "Open the jobs"}, ""},
 		{"a difference", ada + run + finding("contact_differs", "1"), auth.Support,
-			[]string{"42 customers checked: 1 needs you.", "The contact in the CRM differs", "Expected plan Team, found plan Starter.", "Decide"}, ""},
+			[]string{"42 customers checked: 1 thing needs you.", "The contact in the CRM differs", "Expected plan Team, found plan Starter.", "Decide"}, ""},
 		{"a difference that a job is about to mend", ada + run + finding("contact_differs", "1") + job + `('sync_contact', '1', '{}', 'available', 0, 15, '[]', @now, @now, 0, 0)`, auth.Support,
 			[]string{"All 42 customers agree everywhere.", "!differs"}, ""},
 		{"a difference that a job has mended", ada + run + finding("contact_differs", "1") + job + `('sync_contact', '1', '{}', 'completed', 1, 15, '[]', @now, @now, @now, @now)`, auth.Support,
 			[]string{"All 42 customers agree everywhere.", "!differs"}, ""},
 		{"many differences of a kind", ada + run + finding("contact_differs", "1") + finding("contact_differs", "2") + finding("contact_differs", "3") + finding("contact_differs", "4"), auth.Support,
-			[]string{"42 customers checked: 4 need you.", "4 times: the contact in the CRM differs"}, ""},
+			[]string{"42 customers checked: 4 things need you.", "4 times: the contact in the CRM differs"}, ""},
 		{"a difference of which Today counts itself", ada + run + finding("events_ignored", "x"), auth.Support, []string{"All 42 customers agree everywhere."}, ""},
 		{"a check that could not read everything", `INSERT INTO runs (id, state, customers, error, started_at, finished_at) VALUES (1, 'incomplete', 42, 'Stripe cannot be reached', @now - 9000, @now - 8000)`, auth.Support,
 			[]string{"Not everything could be read: Stripe cannot be reached; nothing is called missing."}, ""},
@@ -150,7 +150,7 @@ func TestTodayShowsTwelveThingsAtMost(t *testing.T) {
 	if n := strings.Count(body, "<article"); n != 12 {
 		t.Errorf("there are %d cards", n)
 	}
-	shows(t, "the page", text, "15 need you", "and 3 more")
+	shows(t, "the page", text, "15 things need you", "and 3 more")
 }
 
 func TestTodayCountsActivations(t *testing.T) {

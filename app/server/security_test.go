@@ -69,8 +69,7 @@ func TestNoGETChangesAnything(t *testing.T) {
 			t.Fatalf("event: %d %s", res.StatusCode, text)
 		}
 	}
-	link, err := auth.AddUser(t.Context(), a.DB, "eve@example.com", auth.Support, a.URL)
-	check(t, err)
+	link := a.invite("eve@example.com", auth.Support)
 	key, err := auth.AddAPIKey(t.Context(), a.DB, "shop", auth.ScopeWrite, time.Time{})
 	check(t, err)
 	_, err = auth.CheckAPIKey(t.Context(), a.DB, key) // its first use in an hour is written down

@@ -49,6 +49,7 @@ type Config struct {
 	Settings   []Setting      // for the page of that name
 	Key        auth.Key       // seals secrets that must be read again
 	Mails      *mail.Templates
+	Send       bool          // mail is sent; without SMTP it stays in the outbox
 	Resets     bool          // a forgotten password can be reset by mail
 	Demo       *Demo         // the panel of bursar demo, nil elsewhere
 	Tally      *alert.Tally  // what the alerts count; nil counts for nobody

@@ -29,6 +29,14 @@ func Refused(err error) bool {
 	return errors.Is(err, ErrRefused) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrUnauthorized)
 }
 
+// Broken says that Stripe failed at the first request with an idempotency key, has ended it, and answers the
+// key with this for a day (https://docs.stripe.com/error-low-level#server-errors): to ask again does nothing,
+// and whether the first request did, only a look can tell.
+func Broken(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Replayed && e.Status >= http.StatusInternalServerError
+}
+
 // Refund gives amount of a charge back; metadata says which action it is.
 func (a *Actions) Refund(ctx context.Context, key, charge string, amount int64) (Refund, error) {
 	raw, err := a.post(ctx, "/v1/refunds", key, &stripego.RefundParams{
@@ -170,6 +178,7 @@ func (a *Actions) send(ctx context.Context, method, path, key string, params str
 	if err := c.limit.Wait(ctx); err != nil {
 		return nil, &Error{Kind: ErrUnavailable, Message: "waiting for our own rate limit: " + err.Error(), Cause: err}
 	}
+	ctx = seenBy(ctx)
 	common := params.GetParams()
 	common.Context = ctx
 	common.SetIdempotencyKey(key)

@@ -38,8 +38,10 @@ func (a *Actions) Invoice(ctx context.Context, id string) (Invoice, error) {
 
 // Item is one price of a subscription.
 type Item struct {
-	ID, Price string
-	Quantity  int64
+	ID, Price     string
+	Quantity      int64
+	Interval      string // day, week, month or year
+	IntervalCount int64
 }
 
 // Subscribed is a subscription as it is, with its items and with the action that changed it last, if one did.
@@ -62,7 +64,8 @@ func (a *Actions) Subscription(ctx context.Context, id string) (Subscribed, erro
 				ID       string `json:"id"`
 				Quantity int64  `json:"quantity"`
 				Price    struct {
-					ID string `json:"id"`
+					ID        string        `json:"id"`
+					Recurring wireRecurring `json:"recurring"`
 				} `json:"price"`
 			} `json:"data"`
 		} `json:"items"`
@@ -75,7 +78,7 @@ func (a *Actions) Subscription(ctx context.Context, id string) (Subscribed, erro
 	}
 	found := Subscribed{Subscription: s, Action: s.Metadata[ActionID]}
 	for _, i := range w.Items.Data {
-		found.Items = append(found.Items, Item{i.ID, i.Price.ID, i.Quantity})
+		found.Items = append(found.Items, Item{i.ID, i.Price.ID, i.Quantity, i.Price.Recurring.Interval, i.Price.Recurring.IntervalCount})
 	}
 	if action, ours := strings.CutPrefix(w.Details.Comment, cancelComment); ours && s.Status == "canceled" {
 		found.Action = action
@@ -93,6 +96,12 @@ func actionOf(raw json.RawMessage) string {
 	return w.Metadata[ActionID]
 }
 
+// wireRecurring is how often a price is due.
+type wireRecurring struct {
+	Interval      string `json:"interval"`
+	IntervalCount int64  `json:"interval_count"`
+}
+
 // Price is what somebody can subscribe to, amount in minor units each interval.
 type Price struct {
 	ID, Product, Name, Nickname, Currency, Interval string
@@ -102,14 +111,11 @@ type Price struct {
 
 type wirePrice struct {
 	wireHead
-	Nickname   string      `json:"nickname"`
-	Product    wireProduct `json:"product"`
-	Currency   string      `json:"currency"`
-	UnitAmount int64       `json:"unit_amount"`
-	Recurring  struct {
-		Interval      string `json:"interval"`
-		IntervalCount int64  `json:"interval_count"`
-	} `json:"recurring"`
+	Nickname   string        `json:"nickname"`
+	Product    wireProduct   `json:"product"`
+	Currency   string        `json:"currency"`
+	UnitAmount int64         `json:"unit_amount"`
+	Recurring  wireRecurring `json:"recurring"`
 }
 
 // Prices lists the recurring prices of a currency that are on sale.

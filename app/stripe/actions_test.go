@@ -136,6 +136,36 @@ func TestWhatAnAnswerToAChangeMeans(t *testing.T) {
 	}
 }
 
+// TestWhatStripeBrokeAndRepeats: only the repeated error of a request that has ended.
+func TestWhatStripeBrokeAndRepeats(t *testing.T) {
+	t.Parallel()
+	const sorry = `{"error":{"type":"api_error","message":"Sorry"}}`
+	for _, row := range []struct {
+		name    string
+		handler http.HandlerFunc
+		broken  bool
+	}{
+		{"500", answer(500, sorry), false},
+		{"500 repeated", answer(500, sorry, "Idempotent-Replayed", "true"), true},
+		{"500 repeated without Stripe's form", answer(500, `{}`, "Idempotent-Replayed", "true"), true},
+		{"500 that says it is not repeated", answer(500, sorry, "Idempotent-Replayed", "false"), false},
+		{"402 repeated", answer(402, `{"error":{"type":"card_error","message":"No"}}`, "Idempotent-Replayed", "true"), false},
+		{"409, the key is in use", answer(409, `{"error":{"type":"idempotency_error","message":"No"}}`), false},
+		{"half a repeated answer", answer(200, `{"id":"re_1"`, "Content-Length", "1000", "Idempotent-Replayed", "true"), false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			web := httptest.NewServer(row.handler)
+			t.Cleanup(web.Close)
+			for _, change := range everyChange {
+				if err := change.do(t.Context(), NewActions(testKey, web.URL)); err == nil || Broken(err) != row.broken {
+					t.Errorf("%s: %v (broken %t)", change.name, err, Broken(err))
+				}
+			}
+		})
+	}
+}
+
 // TestTheAnswerIsAboutWhatWasAsked: of another object it is no answer.
 func TestTheAnswerIsAboutWhatWasAsked(t *testing.T) {
 	t.Parallel()

@@ -37,7 +37,8 @@ type Client struct {
 // Stripe, or empty.
 func New(key, base string) *Client {
 	caller := &http.Client{
-		Timeout: callTimeout,
+		Transport: headKeeper{http.DefaultTransport},
+		Timeout:   callTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse // the API has none: the key goes nowhere else
 		},
@@ -46,7 +47,7 @@ func New(key, base string) *Client {
 		HTTPClient:        caller,
 		MaxNetworkRetries: stripego.Int64(0),
 		EnableTelemetry:   stripego.Bool(false),
-		LeveledLogger:     &stripego.LeveledLogger{Level: stripego.LevelNull}, // it would print parts of answers
+		LeveledLogger:     &stripego.LeveledLogger{Level: stripego.LevelNull}, // it prints parts of answers; errors say the rest
 	}
 	if base != "" {
 		config.URL = stripego.String(base)
@@ -168,6 +169,7 @@ func (c *Client) call(ctx context.Context, path string, query url.Values, v stri
 		path += "?" + query.Encode()
 	}
 	c.reads.add(c.purpose)
+	ctx = seenBy(ctx)
 	params := &stripego.Params{Context: ctx}
 	if err := c.backend.Call(http.MethodGet, path, c.key, params, v); err != nil {
 		return c.callError(ctx, err)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -41,27 +42,27 @@ func TestStateFailures(t *testing.T) {
 		want    Error
 	}{
 		{"too many requests", answer(429, `{"error":{"type":"invalid_request_error","code":"rate_limit","message":"Slow down"}}`, "Retry-After", "7", "Request-Id", "req_9"),
-			Error{Kind: ErrRateLimited, Status: 429, RetryAfter: 7 * time.Second, RequestID: "req_9", Message: "Slow down"}},
+			Error{Kind: ErrRateLimited, Status: 429, RetryAfter: 7 * time.Second, RequestID: "req_9", Code: "rate_limit", Message: "Slow down"}},
 		{"wrong key, repeated in the text", answer(401, `{"error":{"type":"invalid_request_error","message":"Invalid API Key provided: `+testKey+`"}}`),
 			Error{Kind: ErrUnauthorized, Status: 401, Message: "Invalid API Key provided: [secret]"}},
 		{"missing permission", answer(403, `{"error":{"type":"invalid_request_error","message":"Having the 'rak_customer_read' permission would allow this"}}`),
 			Error{Kind: ErrUnauthorized, Status: 403, Message: "Having the 'rak_customer_read' permission would allow this"}},
 		{"no such customer", answer(404, `{"error":{"type":"invalid_request_error","code":"resource_missing","message":"No such customer: 'cus_1'"}}`),
-			Error{Kind: ErrNotFound, Status: 404, Message: "No such customer: 'cus_1'"}},
+			Error{Kind: ErrNotFound, Status: 404, Code: "resource_missing", Message: "No such customer: 'cus_1'"}},
 		{"no such page", answer(404, `{"error":{"type":"invalid_request_error","message":"Unrecognized request URL"}}`),
 			Error{Kind: ErrRefused, Status: 404, Message: "Unrecognized request URL"}},
-		{"bad request", answer(400, `{"error":{"type":"invalid_request_error","code":"parameter_unknown","message":"Received unknown parameter"}}`),
-			Error{Kind: ErrRefused, Status: 400, Message: "Received unknown parameter"}},
+		{"bad request", answer(400, `{"error":{"type":"invalid_request_error","code":"parameter_unknown","param":"limt","message":"Received unknown parameter"}}`),
+			Error{Kind: ErrRefused, Status: 400, Code: "parameter_unknown", Param: "limt", Message: "Received unknown parameter"}},
 		{"server error", answer(500, `{"error":{"type":"api_error","message":"Sorry"}}`, "Retry-After", "soon"),
 			Error{Kind: ErrUnavailable, Status: 500, Message: "Sorry"}},
-		{"server error without Stripe's form", answer(500, `{}`), Error{Kind: ErrUnavailable}},
-		{"gateway error in HTML", answer(502, `<html>`+testKey), Error{Kind: ErrUnavailable}},
-		{"HTML with 200", answer(200, `<html>`+testKey), Error{Kind: ErrUnavailable}},
+		{"server error without Stripe's form", answer(500, `{}`), Error{Kind: ErrUnavailable, Status: 500}},
+		{"gateway error in HTML", answer(502, `<html>`+testKey, "Request-Id", "req_8"), Error{Kind: ErrUnavailable, Status: 502, RequestID: "req_8"}},
+		{"HTML with 200", answer(200, `<html>`+testKey), Error{Kind: ErrUnavailable, Status: 200}},
 		{"{} with 200", answer(200, `{}`), Error{Kind: ErrUnavailable}},
 		{"null with 200", answer(200, `null`), Error{Kind: ErrUnavailable}},
 		{"empty id", answer(200, `{"id":"","object":"customer"}`), Error{Kind: ErrUnavailable}},
 		{"another object", answer(200, `{"id":"ch_1","object":"charge"}`), Error{Kind: ErrUnavailable}},
-		{"half an answer", answer(200, `{"id":"cus_1","object":"customer"}`, "Content-Length", "1000"), Error{Kind: ErrUnavailable}},
+		{"half an answer", answer(200, `{"id":"cus_1","object":"customer"}`, "Content-Length", "1000"), Error{Kind: ErrUnavailable, Status: 200}},
 		{"a connection that breaks", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, Error{Kind: ErrUnavailable}},
 	}
 	for _, tt := range tests {
@@ -73,8 +74,12 @@ func TestStateFailures(t *testing.T) {
 				t.Fatalf("error %v, want %v", err, tt.want.Kind)
 			}
 			if got.Status != tt.want.Status || got.RetryAfter != tt.want.RetryAfter || got.RequestID != tt.want.RequestID ||
+				got.Code != tt.want.Code || got.Param != tt.want.Param ||
 				tt.want.Message != "" && got.Message != tt.want.Message {
 				t.Errorf("got  %+v\nwant %+v", *got, tt.want)
+			}
+			if tt.want.Status != 0 && !strings.Contains(err.Error(), "HTTP "+strconv.Itoa(tt.want.Status)) {
+				t.Errorf("the text hides the status: %v", err)
 			}
 			if strings.Contains(err.Error(), testKey) || strings.Contains(err.Error(), "127.0.0.1") {
 				t.Errorf("error text tells too much: %v", err)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	stripego "github.com/stripe/stripe-go/v76"
@@ -31,6 +32,9 @@ type Error struct {
 	Status     int           // HTTP status, 0 where none was seen
 	RetryAfter time.Duration // what Stripe asked for, or 0
 	RequestID  string        // req_…, to be quoted to Stripe's support
+	Code       string        // Stripe's code of the error, or ""
+	Param      string        // the parameter that it is about, or ""
+	Replayed   bool          // Stripe repeats what it answered to the first request with this idempotency key
 	Message    string
 	Cause      error // a context or network error, or ErrUnavailable beside ErrIncomplete; may be nil
 }
@@ -40,8 +44,17 @@ func (e *Error) Error() string {
 	if e.Message != "" {
 		text += ": " + e.Message
 	}
-	if e.RequestID != "" {
-		text += " (" + e.RequestID + ")"
+	var details []string
+	if e.Status != 0 {
+		details = append(details, "HTTP "+strconv.Itoa(e.Status))
+	}
+	for _, detail := range []string{e.Code, e.Param, e.RequestID} {
+		if detail != "" {
+			details = append(details, detail)
+		}
+	}
+	if len(details) > 0 {
+		text += " (" + strings.Join(details, ", ") + ")"
 	}
 	return text
 }
@@ -54,12 +67,24 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.Cause}
 }
 
-// callError turns what stripe-go returned into an Error. Only the text of a Stripe error or of
-// a network error is kept: others quote the body of the answer.
+// callError turns what stripe-go returned for a request of seenBy(ctx) into an Error. Only the text of a
+// Stripe error or of a network error is kept: others quote the body of the answer.
 func (c *Client) callError(ctx context.Context, err error) error {
+	e := c.errorOf(ctx, err)
+	if head, ok := ctx.Value(headKey{}).(*head); ok && head.status != 0 {
+		e.Status, e.RequestID = head.status, c.redact(head.header.Get("Request-Id"))
+		e.Replayed = head.header.Get("Idempotent-Replayed") == "true"
+		if errors.Is(e, ErrRateLimited) || e.Status >= http.StatusInternalServerError {
+			e.RetryAfter = retryAfter(head.header)
+		}
+	}
+	return e
+}
+
+func (c *Client) errorOf(ctx context.Context, err error) *Error {
 	var answer *stripego.Error
 	if errors.As(err, &answer) {
-		return c.answerError(answer)
+		return &Error{Kind: kindOf(answer), Code: c.redact(string(answer.Code)), Param: c.redact(answer.Param), Message: c.redact(answer.Msg)}
 	}
 	if ctx.Err() != nil {
 		return &Error{Kind: ErrUnavailable, Message: ctx.Err().Error(), Cause: ctx.Err()}
@@ -71,26 +96,40 @@ func (c *Client) callError(ctx context.Context, err error) error {
 	return &Error{Kind: ErrUnavailable, Message: "the answer is cut off or not from Stripe"}
 }
 
-func (c *Client) answerError(answer *stripego.Error) error {
-	e := &Error{
-		Kind:      ErrRefused,
-		Status:    answer.HTTPStatusCode,
-		RequestID: c.redact(answer.RequestID),
-		Message:   c.redact(answer.Msg),
+func kindOf(answer *stripego.Error) error {
+	switch status := answer.HTTPStatusCode; {
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		return ErrUnauthorized
+	case status == http.StatusNotFound && answer.Code == stripego.ErrorCodeResourceMissing:
+		return ErrNotFound
+	case status == http.StatusTooManyRequests:
+		return ErrRateLimited
+	case status >= http.StatusInternalServerError:
+		return ErrUnavailable
 	}
-	switch {
-	case e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden:
-		e.Kind = ErrUnauthorized
-	case e.Status == http.StatusNotFound && answer.Code == stripego.ErrorCodeResourceMissing:
-		e.Kind = ErrNotFound
-	case e.Status == http.StatusTooManyRequests:
-		e.Kind = ErrRateLimited
-		e.RetryAfter = retryAfter(answer.LastResponse.Header)
-	case e.Status >= http.StatusInternalServerError:
-		e.Kind = ErrUnavailable
-		e.RetryAfter = retryAfter(answer.LastResponse.Header)
+	return ErrRefused
+}
+
+// head is the beginning of an answer, which stripe-go does not give out where the rest is not Stripe's.
+type head struct {
+	status int
+	header http.Header
+}
+
+type headKey struct{}
+
+// seenBy is a context for one request, whose answer's head is kept in it.
+func seenBy(ctx context.Context) context.Context { return context.WithValue(ctx, headKey{}, new(head)) }
+
+// headKeeper is a transport that keeps them.
+type headKeeper struct{ http.RoundTripper }
+
+func (k headKeeper) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := k.RoundTripper.RoundTrip(r)
+	if head, ok := r.Context().Value(headKey{}).(*head); ok && err == nil {
+		head.status, head.header = res.StatusCode, res.Header
 	}
-	return e
+	return res, err
 }
 
 // redact takes secrets out of a text: an answer may repeat the key it was asked with.

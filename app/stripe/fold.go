@@ -132,8 +132,9 @@ func single[T any](object T, err error) ([]any, error) { return []any{object}, e
 func (s *State) take(histories map[identity][]snapshot) {
 	var payments []invoicePayment
 	var contacts []invoiceTo
+	failed := map[string]bool{} // invoices of which an event said so
 	customerSeen := false
-	for _, history := range histories {
+	for id, history := range histories {
 		switch object := latest(history).object.(type) {
 		case Customer:
 			s.Customer, customerSeen = foldCustomer(history), true
@@ -142,6 +143,7 @@ func (s *State) take(histories map[identity][]snapshot) {
 		case invoiceTo:
 			s.Invoices = append(s.Invoices, object.Invoice)
 			contacts = append(contacts, object)
+			failed[id.id] = slices.ContainsFunc(history, func(s snapshot) bool { return s.event.Type == "invoice.payment_failed" })
 		case invoicePayment:
 			payments = append(payments, object)
 		case Charge:
@@ -157,6 +159,7 @@ func (s *State) take(histories map[identity][]snapshot) {
 	s.sort()
 	s.linkPayments(payments)
 	s.link()
+	s.forgiveDebits(failed)
 	if !customerSeen {
 		s.guessContact(contacts)
 	}

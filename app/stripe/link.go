@@ -78,3 +78,16 @@ func (i *Invoice) paidBy(charge *Charge) bool {
 	return charge.Invoice == i.ID || charge.ID == i.Charge ||
 		charge.PaymentIntent != "" && charge.PaymentIntent == i.PaymentIntent
 }
+
+// forgiveDebits tells a first payment by bank debit that is under way from one that failed: for days its invoice
+// is open and attempted as well (https://docs.stripe.com/billing/subscriptions/sepa-debit). told are the invoices
+// of which an event said that they failed: their charge may be one that was pending and has failed since.
+func (s *State) forgiveDebits(told map[string]bool) {
+	for i := range s.Invoices {
+		invoice := &s.Invoices[i]
+		underWay := func(c Charge) bool { return c.Status == "pending" && invoice.paidBy(&c) }
+		if invoice.Attempts <= 1 && !told[invoice.ID] && slices.ContainsFunc(s.Charges, underWay) {
+			invoice.Failed = false
+		}
+	}
+}

@@ -46,6 +46,7 @@ func (c *Client) State(ctx context.Context, customerID string, parts Parts) (Sta
 	}
 	state.sort()
 	state.link()
+	state.forgiveDebits(nil)
 	return state, nil
 }
 

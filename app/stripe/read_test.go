@@ -67,6 +67,38 @@ func TestStateReads(t *testing.T) {
 	}
 }
 
+func TestABankDebitUnderWayHasNotFailed(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		charge   string
+		attempts int
+		failed   bool
+	}{
+		"the first one is under way":            {"pending", 1, false},
+		"the first one came back":               {"failed", 1, true},
+		"one failed, and the next is under way": {"pending", 2, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, err := serve(t, serveObjects(t, map[string]object{
+				"/v1/customers/cus_1": fixture(t, "customer", object{"id": "cus_1"}),
+				"/v1/subscriptions":   list(fixture(t, "subscription", object{"id": "sub_1", "customer": "cus_1"})),
+				"/v1/products":        list(),
+				"/v1/invoices": list(fixture(t, "invoice", object{"id": "in_1", "customer": "cus_1", "status": "open", "attempted": true,
+					"attempt_count": c.attempts, "charge": "ch_1"})),
+				"/v1/charges":           list(fixture(t, "charge", object{"id": "ch_1", "customer": "cus_1", "status": c.charge})),
+				"/v1/checkout/sessions": list(),
+			})).State(t.Context(), "cus_1", All)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Invoices[0].Failed != c.failed {
+				t.Errorf("failed is %v, want %v", s.Invoices[0].Failed, c.failed)
+			}
+		})
+	}
+}
+
 func TestStateIsTheSameFromEvents(t *testing.T) {
 	t.Parallel()
 	customer := fixture(t, "customer", object{"id": "cus_1", "name": "Ada", "metadata": object{"plan": "pro"}})

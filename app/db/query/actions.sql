@@ -9,6 +9,10 @@ SELECT * FROM actions WHERE id = ?;
 -- name: ActionByToken :one
 SELECT * FROM actions WHERE form_token = ?;
 
+-- name: FailedActionOfNewRefund :one
+-- The action that was given up and made a refund all the same, which the mirror does not know of yet.
+SELECT id FROM actions WHERE key = @key AND state = 'failed' AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.id = @refund);
+
 -- name: LastActionOf :one
 -- The newest action on a target, 0 if there is none: who saw less than that must look again.
 SELECT CAST(coalesce(max(id), 0) AS INTEGER) FROM actions WHERE target = ?;
@@ -25,10 +29,12 @@ SELECT * FROM actions WHERE target = ? AND state IN ('proposed', 'approved', 'ru
 SELECT CAST(coalesce(sum(a.amount), 0) AS INTEGER) FROM actions a WHERE a.target = ? AND a.kind = 'refund' AND a.state = 'done'
   AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.id = a.stripe_object);
 
--- name: RefundedBy :one
--- What somebody asked to give back since a time, and was not refused.
-SELECT CAST(coalesce(sum(amount), 0) AS INTEGER) FROM actions
-WHERE asked_by = @asked_by AND asked_at > @since AND id < @before AND currency = @currency AND kind = 'refund' AND state NOT IN ('failed', 'declined');
+-- name: MovedBy :one
+-- What somebody asked for since a time and was not refused, of the kinds that have a cap: given back, charged
+-- or credited.
+SELECT CAST(coalesce(sum(abs(amount)), 0) AS INTEGER) FROM actions
+WHERE asked_by = @asked_by AND asked_at > @since AND id < @before AND currency = @currency AND kind IN ('refund', 'change_plan')
+  AND state NOT IN ('failed', 'declined');
 
 -- name: DecideAction :execrows
 UPDATE actions SET state = @state, decided_by = @decided_by, decided_at = @decided_at, outcome = @outcome, settled_at = @settled_at

@@ -104,7 +104,7 @@ FROM jobs j WHERE j.state IN ('available', 'retryable') AND j.kind IN ('sync_cus
 -- name: DeadSyncs :one
 SELECT CAST(COUNT(*) AS INTEGER) AS n, CAST(COALESCE(MIN(j.created_at), 0) AS INTEGER) AS oldest_ms,
   CAST(COALESCE(MAX(json_extract(j.errors, '$[#-1].error')), '') AS TEXT) AS error
-FROM jobs j WHERE j.state IN ('completed', 'discarded', 'cancelled') AND j.state = 'discarded' AND j.kind IN ('sync_customer', 'find_customer');
+FROM jobs j WHERE j.finalized_at <> 0 AND j.state = 'discarded' AND j.kind IN ('sync_customer', 'find_customer');
 
 -- name: CountOpenSyncs :one
 SELECT CAST(COUNT(*) AS INTEGER) FROM jobs j WHERE j.kind IN ('sync_customer', 'find_customer')
@@ -150,7 +150,7 @@ WHERE c.created_at >= @since AND c.email <> '' AND c.deleted = 0 AND EXISTS (
 -- name: DeadJobKinds :many
 SELECT j.kind, CAST(COUNT(*) AS INTEGER) AS n, CAST(MIN(j.finalized_at) AS INTEGER) AS oldest_ms,
   CAST(COALESCE(MAX(json_extract(j.errors, '$[#-1].error')), '') AS TEXT) AS error
-FROM jobs j WHERE j.state IN ('completed', 'discarded', 'cancelled') AND j.state = 'discarded' GROUP BY j.kind ORDER BY n DESC, j.kind;
+FROM jobs j WHERE j.finalized_at <> 0 AND j.state = 'discarded' GROUP BY j.kind ORDER BY n DESC, j.kind;
 
 -- name: LatencyBuckets :many
 SELECT le_ms, CAST(SUM(n) AS INTEGER) AS n FROM latency_minute
@@ -189,7 +189,7 @@ SELECT w.state, w.kind, CAST(COUNT(*) AS INTEGER) AS n FROM jobs w WHERE w.state
 UNION ALL
 SELECT r.state, r.kind, CAST(COUNT(*) AS INTEGER) FROM jobs r WHERE r.state = 'running' GROUP BY r.state, r.kind
 UNION ALL
-SELECT d.state, d.kind, CAST(COUNT(*) AS INTEGER) FROM jobs d WHERE d.state IN ('completed', 'discarded', 'cancelled') AND d.state = 'discarded' GROUP BY d.state, d.kind;
+SELECT d.state, d.kind, CAST(COUNT(*) AS INTEGER) FROM jobs d WHERE d.finalized_at <> 0 AND d.state = 'discarded' GROUP BY d.state, d.kind;
 
 -- name: CountOpenFindings :many
 SELECT kind, CAST(COUNT(*) AS INTEGER) AS n FROM findings WHERE state = 'open' GROUP BY kind;

@@ -14,6 +14,10 @@ SELECT COUNT(*) FROM users;
 -- Owners who can sign in, besides one user.
 SELECT COUNT(*) FROM users WHERE role = 'owner' AND disabled_at = 0 AND password_hash <> '' AND id <> @id;
 
+-- name: OtherOwners :many
+-- Their addresses.
+SELECT email FROM users WHERE role = 'owner' AND disabled_at = 0 AND password_hash <> '' AND id <> @id ORDER BY email;
+
 -- name: SetUserRole :exec
 UPDATE users SET role = @role WHERE id = @id;
 

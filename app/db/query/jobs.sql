@@ -1,16 +1,16 @@
--- name: InsertJob :one
+-- name: InsertJob :execrows
 -- Joins the job of this kind and key that waits already: the newer args win and, unless it waits after
--- an error, the earlier time. A burst that changes neither writes nothing, and gives no row.
+-- an error, the earlier time. Zero rows: one that waits after no error needed no change, so a burst writes
+-- nothing. RETURNING would cost as much as the insert itself.
 INSERT INTO jobs (kind, key, args, state, max_attempts, created_at, scheduled_at)
 VALUES (@kind, @key, @args, 'available', @max_attempts, @now, @scheduled_at)
 ON CONFLICT (kind, key) WHERE state IN ('available', 'retryable')
 DO UPDATE SET args = excluded.args,
   scheduled_at = CASE WHEN state = 'retryable' THEN scheduled_at ELSE min(scheduled_at, excluded.scheduled_at) END
-WHERE args <> excluded.args OR scheduled_at > excluded.scheduled_at OR state = 'retryable'
-RETURNING id, state;
+WHERE args <> excluded.args OR scheduled_at > excluded.scheduled_at OR state = 'retryable';
 
 -- name: HurryJob :exec
-UPDATE jobs SET scheduled_at = min(scheduled_at, @at) WHERE id = @id AND state = 'retryable';
+UPDATE jobs SET scheduled_at = min(scheduled_at, @at) WHERE kind = @kind AND key = @key AND state = 'retryable';
 
 -- name: ClaimJobs :many
 -- Due jobs of systems that are not left alone, oldest first, none whose kind and key is being worked on.
@@ -72,7 +72,7 @@ SELECT state, CAST(COUNT(*) AS INTEGER) AS n FROM jobs GROUP BY state;
 SELECT CAST(COUNT(*) AS INTEGER) FROM jobs WHERE state IN ('available', 'retryable', 'running') AND scheduled_at <= @now;
 
 -- name: PruneJobs :execrows
-DELETE FROM jobs WHERE state IN ('completed', 'cancelled') AND finalized_at < @before;
+DELETE FROM jobs WHERE finalized_at <> 0 AND state IN ('completed', 'cancelled') AND finalized_at < @before;
 
 -- name: CircuitOf :one
 SELECT * FROM circuits WHERE system = ?;

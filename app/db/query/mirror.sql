@@ -119,7 +119,8 @@ SELECT e.created_at FROM events e WHERE e.object_id = ? AND e.type = 'checkout.s
 ORDER BY e.created_at LIMIT 1;
 
 -- name: ActivateCheckouts :exec
-UPDATE checkouts SET activated_at = @now
+-- When one gave access that was completed after the copy of a restored file was made got lost: it is not called late.
+UPDATE checkouts SET activated_at = IIF(completed_at > @copy_at AND completed_at < @restored_at, completed_at, CAST(@now AS INTEGER))
 WHERE customer_id = @customer_id AND activated_at = 0 AND status = 'complete' AND mode = 'subscription';
 
 -- name: Activations :many

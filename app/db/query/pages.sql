@@ -25,7 +25,7 @@ WITH keys AS (
   UNION SELECT a.cause FROM tasks a WHERE a.customer_id = CAST(@customer_id AS INTEGER)
   UNION SELECT n.cause FROM notes n WHERE n.customer_id = CAST(@customer_id AS INTEGER))
 SELECT d.* FROM keys k CROSS JOIN jobs d ON d.key = k.about
-WHERE d.state IN ('completed', 'discarded', 'cancelled') AND d.finalized_at >= @since AND d.finalized_at < @until AND d.attempted_at >= @since
+WHERE d.finalized_at <> 0 AND d.finalized_at >= @since AND d.finalized_at < @until AND d.attempted_at >= @since
   AND d.kind IN ('sync_customer', 'find_customer', 'sync_contact', 'sync_ticket', 'sync_task', 'write_note')
 UNION
 SELECT w.* FROM keys k CROSS JOIN jobs w ON w.key = k.about
@@ -40,7 +40,7 @@ WHERE o.state IN ('available', 'retryable') AND o.kind IN ('sync_ticket', 'sync_
   AND COALESCE(json_extract(o.args, '$.Ticket.CustomerID'), json_extract(o.args, '$.Task.CustomerID'), json_extract(o.args, '$.Note.CustomerID')) = CAST(@customer_id AS INTEGER)
 UNION
 SELECT g.* FROM jobs g
-WHERE g.state IN ('completed', 'discarded', 'cancelled') AND g.state = 'discarded' AND g.finalized_at >= @since AND g.finalized_at < @until
+WHERE g.finalized_at <> 0 AND g.state = 'discarded' AND g.finalized_at >= @since AND g.finalized_at < @until
   AND g.kind IN ('sync_ticket', 'sync_task', 'write_note')
   AND CAST(@customer_id AS INTEGER) <> 0
   AND COALESCE(json_extract(g.args, '$.Ticket.CustomerID'), json_extract(g.args, '$.Task.CustomerID'), json_extract(g.args, '$.Note.CustomerID')) = CAST(@customer_id AS INTEGER)
@@ -65,7 +65,7 @@ ORDER BY id + 0 DESC LIMIT @n;
 -- name: EndedJobsPage :many
 -- The same for the states of an ended job.
 SELECT * FROM jobs
-WHERE state IN ('completed', 'discarded', 'cancelled') AND state = @state AND id + 0 < @before AND (CAST(@kind AS TEXT) = '' OR kind = @kind)
+WHERE finalized_at <> 0 AND state = @state AND id + 0 < @before AND (CAST(@kind AS TEXT) = '' OR kind = @kind)
 ORDER BY id + 0 DESC LIMIT @n;
 
 -- name: CancelJob :execrows

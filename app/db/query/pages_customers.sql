@@ -66,12 +66,12 @@ WHERE f.state = 'open' AND f.kind <> 'events_ignored'
   AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.kind = f.job_kind AND j.key = f.job_key
     AND (j.state IN ('available', 'retryable') AND j.state = 'available' OR j.state = 'running'))
   AND NOT EXISTS (SELECT 1 FROM jobs d WHERE d.key = f.job_key AND d.kind = f.job_kind
-    AND d.state IN ('completed', 'discarded', 'cancelled') AND d.finalized_at >= f.last_at AND d.state = 'completed')
+    AND d.finalized_at <> 0 AND d.finalized_at >= f.last_at AND d.state = 'completed')
 ORDER BY f.kind, f.subject LIMIT @n;
 
 -- name: GivenUpJobs :many
 -- The newest discarded jobs.
-SELECT * FROM jobs WHERE state IN ('completed', 'discarded', 'cancelled') AND state = 'discarded' ORDER BY finalized_at DESC LIMIT @n;
+SELECT * FROM jobs WHERE finalized_at <> 0 AND state = 'discarded' ORDER BY finalized_at DESC LIMIT @n;
 
 -- name: UrgentTickets :many
 -- Open ones, oldest first. Those about purchases without access have cards of their own.
@@ -97,7 +97,7 @@ WHERE customer = @customer AND created_at < @before ORDER BY created_at DESC, se
 -- Final jobs about the things of the JSON list @keys that ended before a time, newest first. The cross join
 -- looks each key up.
 SELECT j.* FROM json_each(CAST(@keys AS TEXT)) k CROSS JOIN jobs j ON j.key = CAST(k.value AS TEXT)
-WHERE j.state IN ('completed', 'discarded', 'cancelled') AND j.finalized_at < @before
+WHERE j.finalized_at <> 0 AND j.finalized_at < @before
   AND j.kind IN ('sync_customer', 'sync_contact', 'sync_ticket', 'sync_task', 'write_note')
 ORDER BY j.finalized_at DESC LIMIT @n;
 

@@ -64,7 +64,7 @@ WHERE findings.state IN ('open', 'dismissed') AND findings.run_id < @run_id
 UPDATE findings SET state = 'fixed', fixed_at = @now, fixed_by = 'bursar'
 WHERE findings.state = 'open' AND findings.run_id = @run_id AND findings.repair = 'job'
   AND (findings.job_kind, findings.job_key) IN (SELECT j.kind, j.key FROM jobs j
-    WHERE j.state IN ('completed', 'discarded', 'cancelled') AND j.state = 'completed' AND j.finalized_at >= @since AND j.attempted_at >= @since);
+    WHERE j.finalized_at <> 0 AND j.state = 'completed' AND j.finalized_at >= @since AND j.attempted_at >= @since);
 
 -- name: OpenRepairs :one
 -- Findings of a run whose job is still waiting for its first attempt, or at work, or whose repair was asked for.
@@ -114,7 +114,7 @@ UPDATE runs SET state = 'failed', error = 'the process ended before the run did'
 SELECT CAST(COUNT(*) AS INTEGER) FROM jobs WHERE kind = @kind AND key = @key AND (
      state IN ('available', 'retryable') AND state = 'available' AND scheduled_at <= @now AND scheduled_at > @stuck_at
   OR state = 'running'
-  OR state IN ('completed', 'discarded', 'cancelled') AND state = 'completed' AND finalized_at >= @since);
+  OR finalized_at <> 0 AND state = 'completed' AND finalized_at >= @since);
 
 -- name: UnknownPrices :many
 -- Live subscriptions whose price nobody gave a name, one for each price.

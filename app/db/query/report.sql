@@ -89,7 +89,8 @@ WHERE created_at >= @since AND created_at < @until AND outcome IN ('asked', 'don
   AND action NOT LIKE '%.export' AND action NOT IN ('money.look', 'events.jsonl');
 
 -- name: LastBackup :one
-SELECT created_at FROM audit WHERE action = 'file.backup' AND outcome = 'done' ORDER BY id DESC LIMIT 1;
+-- When a copy was last written and checked, for all the file knows (alert.BackedUp); 0: never.
+SELECT CAST(COALESCE((SELECT m.value FROM meta m WHERE m.name = 'backup_at'), 0) AS INTEGER) AS ms;
 
 -- name: CountStripeReads :one
 SELECT CAST(COALESCE(SUM(n), 0) AS INTEGER) FROM stripe_reads WHERE day > @since AND day <= @until;

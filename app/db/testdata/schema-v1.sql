@@ -25,7 +25,7 @@ CREATE TABLE events (
   charge         TEXT    NOT NULL DEFAULT '',   -- what the object refers to: the way to the
   payment_intent TEXT    NOT NULL DEFAULT '',   -- customer of an object that names none
   invoice        TEXT    NOT NULL DEFAULT '',
-  source         TEXT    NOT NULL CHECK (source IN ('webhook', 'replay', 'sweep')),
+  source         TEXT    NOT NULL CHECK (source = 'webhook' OR source = 'replay' OR source = 'sweep'), -- not with IN: see jobs
   ignored        TEXT    NOT NULL DEFAULT '',   -- why nothing follows from it; '' if something may
   created_at     INTEGER NOT NULL,              -- Stripe's clock, whole seconds
   received_at    INTEGER NOT NULL,
@@ -107,7 +107,7 @@ CREATE TABLE jobs (
   kind         TEXT    NOT NULL,
   key          TEXT    NOT NULL,               -- what it is about; jobs of one kind and key never overlap
   args         TEXT    NOT NULL CHECK (json_valid(args)),
-  state        TEXT    NOT NULL CHECK (state IN ('available', 'running', 'retryable', 'completed', 'discarded', 'cancelled')),
+  state        TEXT    NOT NULL,
   attempt      INTEGER NOT NULL DEFAULT 0,
   max_attempts INTEGER NOT NULL,
   errors       TEXT    NOT NULL DEFAULT '[]' CHECK (json_valid(errors)), -- [{at, attempt, error}], newest last
@@ -115,14 +115,18 @@ CREATE TABLE jobs (
   scheduled_at INTEGER NOT NULL,               -- not before this time
   attempted_at INTEGER NOT NULL DEFAULT 0,
   finalized_at INTEGER NOT NULL DEFAULT 0,
-  CHECK ((finalized_at <> 0) = (state IN ('completed', 'discarded', 'cancelled')))
+  -- Not with IN: SQLite makes a table of a longer list each time it checks a row.
+  CHECK (CASE state
+    WHEN 'available' THEN finalized_at = 0 WHEN 'retryable' THEN finalized_at = 0 WHEN 'running'   THEN finalized_at = 0
+    WHEN 'completed' THEN finalized_at > 0 WHEN 'discarded' THEN finalized_at > 0 WHEN 'cancelled' THEN finalized_at > 0
+    ELSE FALSE END)
 ) STRICT;
 -- At most one waiting and one running job for each thing: bursts join, and nothing is worked on twice at once.
 CREATE UNIQUE INDEX jobs_waiting ON jobs (kind, key) WHERE state IN ('available', 'retryable');
 CREATE UNIQUE INDEX jobs_running ON jobs (kind, key) WHERE state = 'running';
 CREATE INDEX jobs_due ON jobs (scheduled_at, id) WHERE state IN ('available', 'retryable');
-CREATE INDEX jobs_finalized ON jobs (state, finalized_at) WHERE state IN ('completed', 'discarded', 'cancelled');
-CREATE INDEX jobs_done ON jobs (key, finalized_at) WHERE state IN ('completed', 'discarded', 'cancelled');
+CREATE INDEX jobs_finalized ON jobs (state, finalized_at) WHERE finalized_at <> 0;
+CREATE INDEX jobs_done ON jobs (key, finalized_at) WHERE finalized_at <> 0;
 
 -- A system that refuses us or does not answer is left alone until a time.
 CREATE TABLE circuits (
