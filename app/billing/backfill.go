@@ -202,22 +202,22 @@ func (f *filling) records(ctx context.Context) error {
 	return nil
 }
 
-// record reads one customer, unless a sync has done so since the backfill began.
+// record reads one customer, unless a sync has read everything since the backfill began.
 func (f *filling) record(ctx context.Context, id string) error {
 	known, err := f.DB.Read().StripeCustomer(ctx, id)
 	if missingIsFine(&err) != nil {
 		return fmt.Errorf("read customer %s: %w", id, err)
 	}
 	refused, write := "", func(*db.Queries) error { return nil }
-	if !known.ConfirmedAt.After(f.row.StartedAt.Time) {
-		state, err := f.client.State(ctx, id)
+	if !known.WholeAt.After(f.row.StartedAt.Time) {
+		state, err := f.client.State(ctx, id, stripe.Parts{Payments: true, Checkouts: true})
 		switch {
 		case errors.Is(err, stripe.ErrNotFound):
 			refused = err.Error()
 		case err != nil:
 			return fmt.Errorf("read customer %s from Stripe: %w", id, err)
 		default:
-			write = func(q *db.Queries) error { return f.write(ctx, q, state) }
+			write = func(q *db.Queries) error { return f.write(ctx, q, state, 0) }
 		}
 	}
 	row := f.row

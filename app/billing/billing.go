@@ -59,7 +59,7 @@ func (b *Billing) Handle(w *queue.Worker) {
 	if b.Stripe == nil {
 		o.System = ""
 	}
-	queue.Handle(w, o, func(ctx context.Context, a SyncCustomer) error { return b.SyncCustomer(ctx, a.StripeCustomer) })
+	queue.Handle(w, o, func(ctx context.Context, a SyncCustomer) error { return b.syncNews(ctx, a.StripeCustomer) })
 	b.handleSweeps(w)
 	queue.Handle(w, o, func(ctx context.Context, a FindCustomer) error { return b.findCustomer(ctx, a.Event) })
 	queue.Handle(w, queue.Options{}, func(ctx context.Context, a FoldCustomer) error { return b.foldCustomer(ctx, a.StripeCustomer) })
@@ -124,16 +124,16 @@ func (b *Billing) store(ctx context.Context, q *db.Queries, e stripe.Event, sour
 	case r.Duplicate || r.Ignored != "":
 		return r, nil
 	case e.Customer != "":
-		return r, newsOf(ctx, q, e.Customer)
+		return r, queueNews(ctx, q, e.Customer)
 	case e.Charge != "" || e.PaymentIntent != "" || e.Invoice != "" || e.Thin && b.Stripe != nil:
 		return r, queue.Insert(ctx, q, FindCustomer{e.ID})
 	}
 	return r, nil // a product, a payout: nothing about a customer
 }
 
-// newsOf queues what follows from an event of a customer. A sync that waits for Stripe after an error keeps
+// queueNews queues what follows from an event of a customer. A sync that waits for Stripe after an error keeps
 // its time, but what the event itself says is taken over at once.
-func newsOf(ctx context.Context, q *db.Queries, customer string) error {
+func queueNews(ctx context.Context, q *db.Queries, customer string) error {
 	held, err := queue.Join(ctx, q, SyncCustomer{customer})
 	if err != nil || !held {
 		return err
@@ -211,7 +211,10 @@ func (b *Billing) findCustomer(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("find the customer of event %s: %w", id, err)
 	}
-	return b.DB.Tx(ctx, func(q *db.Queries) error { return newsOf(ctx, q, customer) })
+	return b.DB.Tx(ctx, func(q *db.Queries) error {
+		// Its customer was not told when it came: a reading may have begun since without knowing of it.
+		return errors.Join(q.SetEventCustomer(ctx, customer, id), q.ReadWholeNext(ctx, customer), queueNews(ctx, q, customer))
+	})
 }
 
 func (b *Billing) askForCustomer(ctx context.Context, row db.Event) (string, error) {

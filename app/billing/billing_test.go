@@ -120,7 +120,7 @@ func normalize(f *customer.Facts) {
 	}
 	for i := range f.Stripe {
 		c := &f.Stripe[i]
-		c.Source, c.AsOfAt, c.ConfirmedAt = "", db.Time{}, db.Time{}
+		c.Source, c.AsOfAt, c.ConfirmedAt, c.WholeAt, c.ReadSeq = "", db.Time{}, db.Time{}, db.Time{}, 0
 	}
 	for i := range f.Checkouts {
 		c := &f.Checkouts[i]

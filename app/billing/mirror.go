@@ -11,14 +11,20 @@ import (
 )
 
 // mirror writes a reading of Stripe into the mirror tables.
-func (b *Billing) mirror(ctx context.Context, q *db.Queries, id int64, s stripe.State) error {
+func (b *Billing) mirror(ctx context.Context, q *db.Queries, id int64, s stripe.State, seq int64) error {
 	cus := s.Customer.ID
-	confirmed := db.Time{}
+	var confirmed, wholeAt db.Time
 	if s.Source == stripe.SourceAPI {
 		confirmed = db.At(s.AsOf)
+	} else {
+		seq = 0 // the news still wait to be confirmed
+	}
+	if whole(s) {
+		wholeAt = confirmed
 	}
 	err := q.SaveStripeCustomer(ctx, db.SaveStripeCustomerParams{ID: cus, CustomerID: id, Name: s.Customer.Name, Email: s.Customer.Email,
-		Deleted: s.Customer.Deleted, Source: string(s.Source), AsOfAt: db.At(s.AsOf), ConfirmedAt: confirmed, CreatedAt: db.At(s.Customer.CreatedAt)})
+		Deleted: s.Customer.Deleted, Source: string(s.Source), AsOfAt: db.At(s.AsOf), ConfirmedAt: confirmed, CreatedAt: db.At(s.Customer.CreatedAt),
+		WholeAt: wholeAt, ReadSeq: seq})
 	if err != nil {
 		return fmt.Errorf("save %s: %w", cus, err)
 	}

@@ -14,7 +14,7 @@ import (
 // read gives the present state of a Stripe customer: from the API if there is one that answers, else
 // folded from the stored events. retry says that the state is the best there is for now and the job
 // must come again to confirm it.
-func (b *Billing) read(ctx context.Context, id string) (state stripe.State, retry, err error) {
+func (b *Billing) read(ctx context.Context, id string, parts stripe.Parts) (state stripe.State, retry, err error) {
 	if b.Stripe == nil {
 		state, err = fold(ctx, b.DB.Read(), id)
 		return state, nil, err
@@ -24,7 +24,7 @@ func (b *Billing) read(ctx context.Context, id string) (state stripe.State, retr
 		return state, nil, err
 	}
 	if until.IsZero() {
-		state, err = b.Stripe.State(ctx, id)
+		state, err = b.Stripe.State(ctx, id, parts)
 		if err == nil {
 			return state, nil, nil
 		}
@@ -47,7 +47,7 @@ func (b *Billing) foldCustomer(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		return b.write(ctx, q, state)
+		return b.write(ctx, q, state, 0)
 	})
 	if err != nil {
 		return fmt.Errorf("write customer %s from its events: %w", id, err)

@@ -83,6 +83,7 @@ func stories() []story {
 		})},
 		{"a failed payment that recovers", 0, ada, func(t testing.TB, s *demo.Stripe, p demo.Purchase, news func()) {
 			news()
+			s.Advance(time.Second)
 			invoice, err := s.FailPayment(p.Subscription)
 			told(t, err)
 			news()
@@ -125,6 +126,7 @@ func stories() []story {
 		}, with(paid, func(o *outcome) { o.plan, o.amount = "Team", 4900 })},
 		{"a change of plan", 0, ada, func(t testing.TB, s *demo.Stripe, p demo.Purchase, news func()) {
 			news()
+			s.Advance(time.Second)
 			told(t, s.ChangePlan(p.Subscription, "team"))
 		}, with(paid, func(o *outcome) { o.plan, o.amount = "Team", 3000 })},
 		{"a full refund", 0, ada, func(t testing.TB, s *demo.Stripe, p demo.Purchase, news func()) {
@@ -173,6 +175,7 @@ func stories() []story {
 
 func failed(t testing.TB, s *demo.Stripe, p demo.Purchase, news func()) {
 	news()
+	s.Advance(time.Second) // the invoice is newer than the one before
 	_, err := s.FailPayment(p.Subscription)
 	told(t, err)
 }

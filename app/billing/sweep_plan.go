@@ -29,7 +29,8 @@ const (
 	gapAfter   = 29 * 24 * time.Hour // without a complete sweep for so long, events may be gone for good
 
 	// ReadsAllowed is how many requests in 30 days Bursar makes of its own accord: sweeps, the watch over the
-	// endpoint, the nightly comparison. What follows from an event or from a person is not in it.
+	// endpoint, the nightly comparison. What follows from an event or from a person is not in it; a company of a
+	// thousand customers stays below it with its events as well.
 	ReadsAllowed = 10_000
 
 	// quickReads is how many requests of sweeps in 30 days leave room for quick ones.

@@ -14,21 +14,46 @@ import (
 	"bursar/app/stripe"
 )
 
-// SyncCustomer reads what Stripe says of one of its customers, writes it, and queues what follows from
-// the change. It may run at any time and any number of times.
+// SyncCustomer reads everything that Stripe says of one of its customers, writes it, and queues what follows
+// from the change. It may run at any time and any number of times.
 func (b *Billing) SyncCustomer(ctx context.Context, id string) error {
-	state, retry, err := b.read(ctx, id)
+	seq, err := b.DB.Read().LastEventSeq(ctx)
+	if err != nil {
+		return fmt.Errorf("read customer %s: %w", id, err)
+	}
+	return b.sync(ctx, id, stripe.All, seq)
+}
+
+// syncNews is SyncCustomer for so much as the news can have changed.
+func (b *Billing) syncNews(ctx context.Context, id string) error {
+	seq, err := b.DB.Read().LastEventSeq(ctx) // before the news: what comes from now on is news to the next reading
+	if err != nil {
+		return fmt.Errorf("look for news of customer %s: %w", id, err)
+	}
+	parts, err := newsOf(ctx, b.DB.Read(), id)
+	if err != nil {
+		return fmt.Errorf("look for news of customer %s: %w", id, err)
+	}
+	return b.sync(ctx, id, parts, seq)
+}
+
+func (b *Billing) sync(ctx context.Context, id string, parts stripe.Parts, seq int64) error {
+	state, retry, err := b.read(ctx, id, parts)
 	if err != nil {
 		return err
 	}
-	err = b.DB.Tx(ctx, func(q *db.Queries) error { return b.write(ctx, q, state) })
+	err = b.DB.Tx(ctx, func(q *db.Queries) error { return b.write(ctx, q, state, seq) })
 	if err != nil {
 		return fmt.Errorf("write customer %s: %w", id, err)
 	}
 	return retry
 }
 
-func (b *Billing) write(ctx context.Context, q *db.Queries, s stripe.State) error {
+// errOvertaken is a reading of everything that is older than one of less, which has been written.
+var errOvertaken = errors.New("a later reading was written first, and it did not read everything")
+
+// write takes over a state. Events up to seq were stored when it began to be read; 0 if that is not known.
+func (b *Billing) write(ctx context.Context, q *db.Queries, s stripe.State, seq int64) error {
 	known, err := q.StripeCustomer(ctx, s.Customer.ID)
 	if err != nil && !errors.Is(err, db.ErrNoRows) {
 		return err
@@ -45,13 +70,16 @@ func (b *Billing) write(ctx context.Context, q *db.Queries, s stripe.State) erro
 	}
 	// Another reading may have begun later and been written earlier: the row must not go back.
 	if s.Source == stripe.SourceAPI && s.AsOf.Before(known.ConfirmedAt.Time) {
+		if whole(s) && known.WholeAt.Before(s.AsOf) {
+			return errOvertaken
+		}
 		return nil
 	}
 	id, err := bind(ctx, q, s)
 	if err != nil {
 		return err
 	}
-	return b.Change(ctx, q, id, func() error { return b.mirror(ctx, q, id, s) })
+	return b.Change(ctx, q, id, func() error { return b.mirror(ctx, q, id, s, seq) })
 }
 
 // bind finds or makes the canonical customer by the Stripe customer and by whatever user of the product

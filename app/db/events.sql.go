@@ -286,3 +286,46 @@ func (q *Queries) ListEvents(ctx context.Context, arg ListEventsParams) ([]ListE
 	}
 	return items, nil
 }
+
+const newsOf = `-- name: NewsOf :many
+SELECT type, object_id, payment_intent FROM events WHERE customer = ?1 AND seq > ?2 AND ignored = ''
+`
+
+type NewsOfRow struct {
+	Type          string
+	ObjectID      string
+	PaymentIntent string
+}
+
+// The events of a Stripe customer after a seq.
+func (q *Queries) NewsOf(ctx context.Context, customer string, after int64) ([]NewsOfRow, error) {
+	rows, err := q.db.QueryContext(ctx, newsOf, customer, after)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []NewsOfRow
+	for rows.Next() {
+		var i NewsOfRow
+		if err := rows.Scan(&i.Type, &i.ObjectID, &i.PaymentIntent); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const setEventCustomer = `-- name: SetEventCustomer :exec
+UPDATE events SET customer = ?1 WHERE id = ?2 AND customer = ''
+`
+
+func (q *Queries) SetEventCustomer(ctx context.Context, customer string, iD string) error {
+	_, err := q.db.ExecContext(ctx, setEventCustomer, customer, iD)
+	return err
+}

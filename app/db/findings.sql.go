@@ -443,7 +443,7 @@ func (q *Queries) FactsRefunds(ctx context.Context, first int64, last int64) ([]
 }
 
 const factsStripe = `-- name: FactsStripe :many
-SELECT id, customer_id, name, email, deleted, source, as_of_at, confirmed_at, created_at FROM stripe_customers WHERE customer_id BETWEEN ?1 AND ?2 ORDER BY customer_id, created_at, id
+SELECT id, customer_id, name, email, deleted, source, as_of_at, confirmed_at, created_at, whole_at, read_seq FROM stripe_customers WHERE customer_id BETWEEN ?1 AND ?2 ORDER BY customer_id, created_at, id
 `
 
 // The facts of the customers from one id to another, for those who look at everybody: one query for each
@@ -467,6 +467,8 @@ func (q *Queries) FactsStripe(ctx context.Context, first int64, last int64) ([]S
 			&i.AsOfAt,
 			&i.ConfirmedAt,
 			&i.CreatedAt,
+			&i.WholeAt,
+			&i.ReadSeq,
 		); err != nil {
 			return nil, err
 		}

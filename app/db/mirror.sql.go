@@ -335,6 +335,16 @@ func (q *Queries) PlanOfPrice(ctx context.Context, price string) (string, error)
 	return plan, err
 }
 
+const readWholeNext = `-- name: ReadWholeNext :exec
+UPDATE stripe_customers SET whole_at = 0 WHERE id = ?
+`
+
+// What was read of a Stripe customer does not tell what they paid any more.
+func (q *Queries) ReadWholeNext(ctx context.Context, id string) error {
+	_, err := q.db.ExecContext(ctx, readWholeNext, id)
+	return err
+}
+
 const refundsOf = `-- name: RefundsOf :many
 SELECT id, stripe_customer, customer_id, charge, payment_intent, status, amount, currency, reason, created_at FROM refunds WHERE customer_id = ? ORDER BY created_at, id
 `
@@ -605,13 +615,16 @@ func (q *Queries) SaveRefund(ctx context.Context, arg SaveRefundParams) error {
 }
 
 const saveStripeCustomer = `-- name: SaveStripeCustomer :exec
-INSERT INTO stripe_customers (id, customer_id, name, email, deleted, source, as_of_at, confirmed_at, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO stripe_customers (id, customer_id, name, email, deleted, source, as_of_at, confirmed_at, created_at, whole_at, read_seq)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET customer_id = excluded.customer_id,
   name = CASE excluded.name WHEN '' THEN stripe_customers.name ELSE excluded.name END,
   email = CASE excluded.email WHEN '' THEN stripe_customers.email ELSE excluded.email END,
   deleted = max(stripe_customers.deleted, excluded.deleted), source = excluded.source, as_of_at = excluded.as_of_at,
   confirmed_at = max(stripe_customers.confirmed_at, excluded.confirmed_at),
-  created_at = CASE excluded.created_at WHEN 0 THEN stripe_customers.created_at ELSE excluded.created_at END
+  created_at = CASE excluded.created_at WHEN 0 THEN stripe_customers.created_at ELSE excluded.created_at END,
+  whole_at = CASE excluded.whole_at WHEN 0 THEN stripe_customers.whole_at ELSE excluded.whole_at END,
+  read_seq = max(stripe_customers.read_seq, excluded.read_seq)
 `
 
 type SaveStripeCustomerParams struct {
@@ -624,6 +637,8 @@ type SaveStripeCustomerParams struct {
 	AsOfAt      Time
 	ConfirmedAt Time
 	CreatedAt   Time
+	WholeAt     Time
+	ReadSeq     int64
 }
 
 // A blank name or e-mail, as a deleted customer has, never wipes a known one, nor does an event that does
@@ -639,6 +654,8 @@ func (q *Queries) SaveStripeCustomer(ctx context.Context, arg SaveStripeCustomer
 		arg.AsOfAt,
 		arg.ConfirmedAt,
 		arg.CreatedAt,
+		arg.WholeAt,
+		arg.ReadSeq,
 	)
 	return err
 }
@@ -707,7 +724,7 @@ func (q *Queries) SaveSubscription(ctx context.Context, arg SaveSubscriptionPara
 }
 
 const stripeCustomer = `-- name: StripeCustomer :one
-SELECT id, customer_id, name, email, deleted, source, as_of_at, confirmed_at, created_at FROM stripe_customers WHERE id = ?
+SELECT id, customer_id, name, email, deleted, source, as_of_at, confirmed_at, created_at, whole_at, read_seq FROM stripe_customers WHERE id = ?
 `
 
 func (q *Queries) StripeCustomer(ctx context.Context, id string) (StripeCustomer, error) {
@@ -723,12 +740,14 @@ func (q *Queries) StripeCustomer(ctx context.Context, id string) (StripeCustomer
 		&i.AsOfAt,
 		&i.ConfirmedAt,
 		&i.CreatedAt,
+		&i.WholeAt,
+		&i.ReadSeq,
 	)
 	return i, err
 }
 
 const stripeCustomersOf = `-- name: StripeCustomersOf :many
-SELECT id, customer_id, name, email, deleted, source, as_of_at, confirmed_at, created_at FROM stripe_customers WHERE customer_id = ? ORDER BY created_at, id
+SELECT id, customer_id, name, email, deleted, source, as_of_at, confirmed_at, created_at, whole_at, read_seq FROM stripe_customers WHERE customer_id = ? ORDER BY created_at, id
 `
 
 func (q *Queries) StripeCustomersOf(ctx context.Context, customerID int64) ([]StripeCustomer, error) {
@@ -750,6 +769,8 @@ func (q *Queries) StripeCustomersOf(ctx context.Context, customerID int64) ([]St
 			&i.AsOfAt,
 			&i.ConfirmedAt,
 			&i.CreatedAt,
+			&i.WholeAt,
+			&i.ReadSeq,
 		); err != nil {
 			return nil, err
 		}

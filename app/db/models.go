@@ -556,6 +556,8 @@ type StripeCustomer struct {
 	AsOfAt      Time
 	ConfirmedAt Time
 	CreatedAt   Time
+	WholeAt     Time
+	ReadSeq     int64
 }
 
 type StripeRead struct {

@@ -154,7 +154,7 @@ func (r *Reconciler) forget(ctx context.Context, a Forget) error {
 		if err != nil {
 			return err
 		}
-		state, err := r.Stripe.State(ctx, here.StripeCustomer)
+		state, err := r.Stripe.State(ctx, here.StripeCustomer, stripe.Parts{})
 		if err != nil && !errors.Is(err, stripe.ErrNotFound) {
 			return queue.Unavailable(err, 0)
 		}

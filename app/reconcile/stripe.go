@@ -224,7 +224,7 @@ func (c *comparison) askForCustomer(ctx context.Context, r db.StripeCustomerPage
 	default: // of a test clock, or made while the list was read
 		var state stripe.State
 		err := c.retrying(ctx, func(ctx context.Context) (err error) {
-			state, err = c.Stripe.State(ctx, r.ID)
+			state, err = c.Stripe.State(ctx, r.ID, stripe.Parts{})
 			return err
 		})
 		if err != nil {
@@ -265,7 +265,7 @@ func (c *comparison) compareLinks(ctx context.Context, known *idSet) error {
 func (c *comparison) askForSubscription(ctx context.Context, here db.Subscription) error {
 	var state stripe.State
 	err := c.retrying(ctx, func(ctx context.Context) (err error) {
-		state, err = c.Stripe.State(ctx, here.StripeCustomer)
+		state, err = c.Stripe.State(ctx, here.StripeCustomer, stripe.Parts{})
 		return err
 	})
 	if err != nil && !errors.Is(err, stripe.ErrNotFound) {

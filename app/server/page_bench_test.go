@@ -150,7 +150,7 @@ var benchFill = [...]string{
 	`INSERT INTO links SELECT 'stripe', 'cus_' || i, i, @now FROM n WHERE i <= 100000`,
 	`INSERT INTO links SELECT 'user', 'user-' || i, i, @now FROM n WHERE i <= 100000`,
 	`INSERT INTO links SELECT 'crm', i, i, @now FROM n WHERE i <= 100000`,
-	`INSERT INTO stripe_customers SELECT 'cus_' || id, id, name, email, 0, 'api', as_of_at, as_of_at, created_at FROM customers`,
+	`INSERT INTO stripe_customers SELECT 'cus_' || id, id, name, email, 0, 'api', as_of_at, as_of_at, created_at, as_of_at, 0 FROM customers`,
 	`INSERT INTO subscriptions SELECT 'sub_' || i, 'cus_' || (i + 1) / 2, (i + 1) / 2, iif(i % 2, 'active', 'canceled'), 'price_1', 'prod_1', 'Team', 1, 4900, 'usd',
 	   'month', 1, 0, @now + 86400000, 0, 0, 0, 0, '', 0, @now - i * 1000 FROM n WHERE i <= 200000`,
 	`INSERT INTO invoices SELECT 'in_' || i, 'cus_' || (i + 2) / 3, (i + 2) / 3, 'sub_' || i, 'ch_' || i, 'pi_' || i, 'F-' || i, 'paid', 'subscription_cycle', 4900, 4900, 'usd',

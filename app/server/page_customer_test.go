@@ -144,7 +144,7 @@ func TestWhatHappenedGoesBackPageByPage(t *testing.T) {
 	t.Parallel()
 	a := newAdmin(t)
 	a.execNow(`INSERT INTO customers (id, name, created_at, updated_at) VALUES (1, 'Ada', @now, @now)`,
-		`INSERT INTO links VALUES ('stripe', 'cus_1', 1, @now)`, `INSERT INTO stripe_customers VALUES ('cus_1', 1, 'Ada', '', 0, 'events', @now, 0, @now)`)
+		`INSERT INTO links VALUES ('stripe', 'cus_1', 1, @now)`, `INSERT INTO stripe_customers VALUES ('cus_1', 1, 'Ada', '', 0, 'events', @now, 0, @now, 0, 0)`)
 	const n = `WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 129) `
 	a.execNow(n+`INSERT INTO events (id, type, livemode, customer, source, created_at, received_at, payload)
 		SELECT 'evt_' || i, 'number.' || i || '.', 0, 'cus_1', 'webhook', 1700000000000 + i / 3 * 1000, @now, X'7b7d' FROM n`,

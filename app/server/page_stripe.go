@@ -33,7 +33,8 @@ type stripePageData struct {
 	Backfill            billing.Progress
 	Stored              string  // what a backfill counted
 	Reads               []count // by what they were for
-	Own, Allowed, Asked string
+	All, Own, Asked     string  // requests in 30 days
+	Allowed             string
 	Used                int64 // percent of what is allowed
 	MayAct              bool
 }
@@ -86,7 +87,8 @@ func (p *stripePageData) readReads(ctx context.Context, q *db.Queries) error {
 			p.Reads = append(p.Reads, count{kind.words, n})
 		}
 	}
-	p.Own, p.Allowed, p.Asked = thousands(reads.Own()), thousands(billing.ReadsAllowed), thousands(reads.Asked())
+	p.All, p.Own, p.Asked = thousands(reads.Own()+reads.Asked()), thousands(reads.Own()), thousands(reads.Asked())
+	p.Allowed = thousands(billing.ReadsAllowed)
 	p.Used = min(100*reads.Own()/billing.ReadsAllowed, 100)
 	return nil
 }

@@ -109,30 +109,28 @@ type Price struct {
 	Amount                                          int64
 }
 
+type wirePrice struct {
+	wireHead
+	Nickname   string        `json:"nickname"`
+	Product    wireProduct   `json:"product"`
+	Currency   string        `json:"currency"`
+	UnitAmount int64         `json:"unit_amount"`
+	Recurring  wireRecurring `json:"recurring"`
+}
+
 // Prices lists the recurring prices of a currency that are on sale.
 func (a *Actions) Prices(ctx context.Context, currency string) ([]Price, error) {
-	var list []Price
+	var prices []Price
 	query := url.Values{"active": {"true"}, "currency": {currency}, "expand[]": {"data.product"}}
-	for raw, err := range a.client.list(ctx, "/v1/prices", query) {
+	for w, err := range elements[wirePrice](ctx, a.client, "/v1/prices", query, "price") {
 		if err != nil {
 			return nil, err
 		}
-		var w struct {
-			wireHead
-			Nickname   string        `json:"nickname"`
-			Product    wireProduct   `json:"product"`
-			Currency   string        `json:"currency"`
-			UnitAmount int64         `json:"unit_amount"`
-			Recurring  wireRecurring `json:"recurring"`
-		}
-		if err := json.Unmarshal(raw, &w); err != nil || w.ID == "" {
-			return nil, incomplete("a price cannot be read")
-		}
 		if w.Recurring.Interval != "" && w.Currency == currency {
-			list = append(list, Price{w.ID, w.Product.ID, w.Product.Name, w.Nickname, w.Currency, w.Recurring.Interval, w.Recurring.IntervalCount, w.UnitAmount})
+			prices = append(prices, Price{w.ID, w.Product.ID, w.Product.Name, w.Nickname, w.Currency, w.Recurring.Interval, w.Recurring.IntervalCount, w.UnitAmount})
 		}
 	}
-	return list, nil
+	return prices, nil
 }
 
 // Preview is the next invoice as it would be after a change of plan.

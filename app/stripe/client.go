@@ -29,6 +29,7 @@ type Client struct {
 	key     string
 	limit   *rate.Limiter
 	reads   *reads
+	names   *names
 	purpose string // what the requests are for
 }
 
@@ -57,6 +58,7 @@ func New(key, base string) *Client {
 		key:     key,
 		limit:   rate.NewLimiter(callsPerSecond, callsPerSecond),
 		reads:   &reads{n: map[string]int64{}},
+		names:   &names{known: map[string]named{}},
 		purpose: "other",
 	}
 }
@@ -151,20 +153,28 @@ func decodeReferences(raw json.RawMessage) (wireReferences, error) {
 
 // get returns the answer to one request as Stripe sent it.
 func (c *Client) get(ctx context.Context, path string, query url.Values) (json.RawMessage, error) {
+	var answer stripego.APIResource
+	if err := c.call(ctx, path, query, &answer); err != nil {
+		return nil, err
+	}
+	return answer.LastResponse.RawJSON, nil
+}
+
+// call makes one request and decodes the answer into v.
+func (c *Client) call(ctx context.Context, path string, query url.Values, v stripego.LastResponseSetter) error {
 	if err := c.limit.Wait(ctx); err != nil {
-		return nil, &Error{Kind: ErrUnavailable, Message: "waiting for our own rate limit: " + err.Error(), Cause: err}
+		return &Error{Kind: ErrUnavailable, Message: "waiting for our own rate limit: " + err.Error(), Cause: err}
 	}
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
 	c.reads.add(c.purpose)
-	var answer stripego.APIResource
 	ctx = seenBy(ctx)
 	params := &stripego.Params{Context: ctx}
-	if err := c.backend.Call(http.MethodGet, path, c.key, params, &answer); err != nil {
-		return nil, c.callError(ctx, err)
+	if err := c.backend.Call(http.MethodGet, path, c.key, params, v); err != nil {
+		return c.callError(ctx, err)
 	}
-	return answer.LastResponse.RawJSON, nil
+	return nil
 }
 
 // Pace changes how many requests a second the client makes at most. Stripe's own limits are lower than

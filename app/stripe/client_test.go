@@ -58,17 +58,17 @@ func TestStateFailures(t *testing.T) {
 		{"server error without Stripe's form", answer(500, `{}`), Error{Kind: ErrUnavailable, Status: 500}},
 		{"gateway error in HTML", answer(502, `<html>`+testKey, "Request-Id", "req_8"), Error{Kind: ErrUnavailable, Status: 502, RequestID: "req_8"}},
 		{"HTML with 200", answer(200, `<html>`+testKey), Error{Kind: ErrUnavailable, Status: 200}},
-		{"{} with 200", answer(200, `{}`), Error{Kind: ErrUnavailable, Status: 200}},
-		{"null with 200", answer(200, `null`), Error{Kind: ErrUnavailable, Status: 200}},
-		{"empty id", answer(200, `{"id":"","object":"customer"}`), Error{Kind: ErrUnavailable, Status: 200}},
-		{"another object", answer(200, `{"id":"ch_1","object":"charge"}`), Error{Kind: ErrUnavailable, Status: 200}},
+		{"{} with 200", answer(200, `{}`), Error{Kind: ErrUnavailable}},
+		{"null with 200", answer(200, `null`), Error{Kind: ErrUnavailable}},
+		{"empty id", answer(200, `{"id":"","object":"customer"}`), Error{Kind: ErrUnavailable}},
+		{"another object", answer(200, `{"id":"ch_1","object":"charge"}`), Error{Kind: ErrUnavailable}},
 		{"half an answer", answer(200, `{"id":"cus_1","object":"customer"}`, "Content-Length", "1000"), Error{Kind: ErrUnavailable, Status: 200}},
 		{"a connection that breaks", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, Error{Kind: ErrUnavailable}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			state, err := serve(t, tt.handler).State(t.Context(), "cus_1")
+			state, err := serve(t, tt.handler).State(t.Context(), "cus_1", All)
 			var got *Error
 			if !errors.As(err, &got) || !errors.Is(err, tt.want.Kind) {
 				t.Fatalf("error %v, want %v", err, tt.want.Kind)
@@ -100,7 +100,7 @@ func TestStateFollowsNoRedirect(t *testing.T) {
 		w.Header().Set("Location", "/elsewhere")
 		w.WriteHeader(http.StatusTemporaryRedirect)
 	})
-	if _, err := client.State(t.Context(), "cus_1"); !errors.Is(err, ErrUnavailable) {
+	if _, err := client.State(t.Context(), "cus_1", All); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("error %v, want ErrUnavailable", err)
 	}
 }
@@ -113,7 +113,7 @@ func TestStateEndsWithItsContext(t *testing.T) {
 		<-r.Context().Done()
 	})
 	for range 2 { // the second time before the request
-		_, err := client.State(ctx, "cus_1")
+		_, err := client.State(ctx, "cus_1", All)
 		if !errors.Is(err, ErrUnavailable) || !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v, want ErrUnavailable and context.Canceled", err)
 		}
@@ -124,7 +124,7 @@ func TestStateWithoutServer(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
-	if _, err := New(testKey, server.URL).State(t.Context(), "cus_1"); !errors.Is(err, ErrUnavailable) {
+	if _, err := New(testKey, server.URL).State(t.Context(), "cus_1", All); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("error %v, want ErrUnavailable", err)
 	}
 }
@@ -132,7 +132,7 @@ func TestStateWithoutServer(t *testing.T) {
 func TestStateWithoutID(t *testing.T) {
 	t.Parallel()
 	client := serve(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("request to %s", r.URL) })
-	if _, err := client.State(t.Context(), ""); !errors.Is(err, ErrNotFound) {
+	if _, err := client.State(t.Context(), "", All); !errors.Is(err, ErrNotFound) {
 		t.Errorf("error %v, want ErrNotFound", err)
 	}
 }
@@ -206,7 +206,7 @@ func TestCustomersAreCompleteOrAnError(t *testing.T) {
 		{"the second page is a 500", map[string]string{"": one, "cus_2": "500"}, 2, ErrUnavailable},
 		{"the second page is HTML", map[string]string{"": one, "cus_2": "<html>"}, 2, ErrUnavailable},
 		{"the second page is cut off", map[string]string{"": one, "cus_2": "half"}, 2, ErrUnavailable},
-		{"an element without an id", map[string]string{"": `{"object":"list","data":[{"id":"cus_1","object":"customer"},{"object":"customer"}]}`}, 1, ErrIncomplete},
+		{"an element without an id", map[string]string{"": `{"object":"list","data":[{"id":"cus_1","object":"customer"},{"object":"customer"}]}`}, 0, ErrIncomplete},
 		{"an element of another kind", map[string]string{"": `{"object":"list","data":[{"id":"ch_1","object":"charge"}]}`}, 0, ErrIncomplete},
 		{"an element that is null", map[string]string{"": `{"object":"list","data":[null]}`}, 0, ErrIncomplete},
 		{"more after an empty page", map[string]string{"": one, "cus_2": customers(true)}, 2, ErrIncomplete},
@@ -252,7 +252,7 @@ func TestEvents(t *testing.T) {
 		if got := r.URL.Query().Get("created[gte]"); got != "1700000000" {
 			t.Errorf("created[gte]=%s", got)
 		}
-		fmt.Fprint(w, `{"object":"list","data":[{"id":"evt_2","type":"b","created":1700000001},{"id":"evt_1","type":"a","created":1700000000}]}`)
+		fmt.Fprint(w, `{"object":"list","data":[{"id":"evt_2","object":"event","type":"b","created":1700000001},{"id":"evt_1","object":"event","type":"a","created":1700000000}]}`)
 	})
 	var ids []string
 	for ev, err := range client.Events(t.Context(), EventQuery{Since: unix(1700000000)}) {

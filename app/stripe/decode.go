@@ -21,10 +21,10 @@ type wireCustomer struct {
 }
 
 func decodeCustomer(raw json.RawMessage) (Customer, error) {
-	w, err := decode[wireCustomer](raw, "customer")
-	if err != nil {
-		return Customer{}, err
-	}
+	return as(raw, "customer", (*wireCustomer).customer)
+}
+
+func (w *wireCustomer) customer() Customer {
 	return Customer{
 		ID:        w.ID,
 		Name:      w.Name,
@@ -33,7 +33,7 @@ func decodeCustomer(raw json.RawMessage) (Customer, error) {
 		Deleted:   w.Deleted,
 		TestClock: string(w.TestClock),
 		CreatedAt: time.Time(w.Created),
-	}, nil
+	}
 }
 
 type wireSubscription struct {
@@ -77,10 +77,10 @@ type wireItem struct {
 }
 
 func decodeSubscription(raw json.RawMessage) (Subscription, error) {
-	w, err := decode[wireSubscription](raw, "subscription")
-	if err != nil {
-		return Subscription{}, err
-	}
+	return as(raw, "subscription", (*wireSubscription).subscription)
+}
+
+func (w *wireSubscription) subscription() Subscription {
 	s := Subscription{
 		ID:                w.ID,
 		Customer:          first(string(w.Customer), string(w.CustomerAccount)),
@@ -101,7 +101,7 @@ func decodeSubscription(raw json.RawMessage) (Subscription, error) {
 	if len(w.Items.Data) > 0 {
 		w.Items.Data[0].fill(&s)
 	}
-	return s, nil
+	return s
 }
 
 // periodEnd is the earliest end among the items where the subscription itself has none: what
@@ -168,10 +168,10 @@ type wireCheckout struct {
 }
 
 func decodeCheckout(raw json.RawMessage) (Checkout, error) {
-	w, err := decode[wireCheckout](raw, "checkout.session")
-	if err != nil {
-		return Checkout{}, err
-	}
+	return as(raw, "checkout.session", (*wireCheckout).checkout)
+}
+
+func (w *wireCheckout) checkout() Checkout {
 	c := Checkout{
 		ID:                w.ID,
 		Customer:          first(string(w.Customer), string(w.CustomerAccount)),
@@ -192,7 +192,7 @@ func decodeCheckout(raw json.RawMessage) (Checkout, error) {
 	if c.Status == "complete" {
 		c.CompletedAt = c.CreatedAt // the object does not say when; Fold knows from the event
 	}
-	return c, nil
+	return c
 }
 
 // metadata makes none and empty the same.

@@ -45,6 +45,10 @@ func decodeInvoice(raw json.RawMessage) (Invoice, contact, error) {
 	if err != nil {
 		return Invoice{}, contact{}, err
 	}
+	return w.invoice(), contact{name: w.CustomerName, email: w.CustomerEmail}, nil
+}
+
+func (w *wireInvoice) invoice() Invoice {
 	payment := w.payment()
 	return Invoice{
 		ID:            w.ID,
@@ -64,7 +68,7 @@ func decodeInvoice(raw json.RawMessage) (Invoice, contact, error) {
 		HostedURL:     w.HostedInvoiceURL,
 		PaidAt:        time.Time(w.StatusTransitions.PaidAt),
 		CreatedAt:     time.Time(w.Created),
-	}, contact{name: w.CustomerName, email: w.CustomerEmail}, nil
+	}
 }
 
 // payment is what paid the invoice, or else the first attempt to.
@@ -110,8 +114,8 @@ type wireCharge struct {
 	ReceiptURL      string `json:"receipt_url"`
 	Created         stamp  `json:"created"`
 	Refunds         struct {
-		Data    []json.RawMessage `json:"data"`
-		HasMore bool              `json:"has_more"`
+		Data    []wireRefund `json:"data"`
+		HasMore bool         `json:"has_more"`
 	} `json:"refunds"` // only where it was expanded
 }
 
@@ -121,14 +125,11 @@ func decodeCharge(raw json.RawMessage) (Charge, []Refund, bool, error) {
 	if err != nil {
 		return Charge{}, nil, false, err
 	}
-	var refunds []Refund
-	for _, raw := range w.Refunds.Data {
-		refund, err := decodeRefund(raw)
-		if err != nil {
-			return Charge{}, nil, false, err
-		}
-		refunds = append(refunds, refund)
-	}
+	refunds, err := w.refunds()
+	return w.charge(), refunds, w.Refunds.HasMore, err
+}
+
+func (w *wireCharge) charge() Charge {
 	return Charge{
 		ID:             w.ID,
 		Customer:       first(string(w.Customer), string(w.CustomerAccount)),
@@ -143,7 +144,18 @@ func decodeCharge(raw json.RawMessage) (Charge, []Refund, bool, error) {
 		FailureMessage: w.FailureMessage,
 		ReceiptURL:     w.ReceiptURL,
 		CreatedAt:      time.Time(w.Created),
-	}, refunds, w.Refunds.HasMore, nil
+	}
+}
+
+func (w *wireCharge) refunds() ([]Refund, error) {
+	var refunds []Refund
+	for i := range w.Refunds.Data {
+		if err := is(w.Refunds.Data[i].wireHead, "refund"); err != nil {
+			return nil, err
+		}
+		refunds = append(refunds, w.Refunds.Data[i].refund())
+	}
+	return refunds, nil
 }
 
 type wireRefund struct {
@@ -158,10 +170,10 @@ type wireRefund struct {
 }
 
 func decodeRefund(raw json.RawMessage) (Refund, error) {
-	w, err := decode[wireRefund](raw, "refund")
-	if err != nil {
-		return Refund{}, err
-	}
+	return as(raw, "refund", (*wireRefund).refund)
+}
+
+func (w *wireRefund) refund() Refund {
 	return Refund{
 		ID:            w.ID,
 		Charge:        string(w.Charge),
@@ -172,7 +184,7 @@ func decodeRefund(raw json.RawMessage) (Refund, error) {
 		Reason:        w.Reason,
 		Metadata:      metadata(w.Metadata),
 		CreatedAt:     time.Time(w.Created),
-	}, nil
+	}
 }
 
 type wireDispute struct {
@@ -189,10 +201,10 @@ type wireDispute struct {
 }
 
 func decodeDispute(raw json.RawMessage) (Dispute, error) {
-	w, err := decode[wireDispute](raw, "dispute")
-	if err != nil {
-		return Dispute{}, err
-	}
+	return as(raw, "dispute", (*wireDispute).dispute)
+}
+
+func (w *wireDispute) dispute() Dispute {
 	return Dispute{
 		ID:            w.ID,
 		Charge:        string(w.Charge),
@@ -203,5 +215,5 @@ func decodeDispute(raw json.RawMessage) (Dispute, error) {
 		Currency:      w.Currency,
 		EvidenceDueAt: time.Time(w.Evidence.DueBy),
 		CreatedAt:     time.Time(w.Created),
-	}, nil
+	}
 }

@@ -1,7 +1,6 @@
 package stripe
 
 import (
-	"encoding/json"
 	"slices"
 	"time"
 )
@@ -27,10 +26,9 @@ type wireEndpoint struct {
 	Created    stamp    `json:"created"`
 }
 
-func decodeEndpoint(raw json.RawMessage) (WebhookEndpoint, error) {
-	w, err := decode[wireEndpoint](raw, "webhook_endpoint")
+func (w *wireEndpoint) endpoint() WebhookEndpoint {
 	return WebhookEndpoint{ID: w.ID, URL: w.URL, Status: w.Status, APIVersion: w.APIVersion, Events: w.Events,
-		Livemode: w.Livemode, CreatedAt: time.Time(w.Created)}, err
+		Livemode: w.Livemode, CreatedAt: time.Time(w.Created)}
 }
 
 // eventTypes are the events that say something about a customer, and that an endpoint should send.

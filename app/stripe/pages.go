@@ -3,12 +3,14 @@ package stripe
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"iter"
 	"maps"
 	"net/url"
 	"strconv"
 	"time"
+
+	stripego "github.com/stripe/stripe-go/v76"
 )
 
 const pageSize = "100" // the most Stripe gives
@@ -16,13 +18,13 @@ const pageSize = "100" // the most Stripe gives
 // Customers lists every customer, newest first, except deleted ones and those of test clocks.
 // The list is complete unless it yields an error, which ends it.
 func (c *Client) Customers(ctx context.Context) iter.Seq2[Customer, error] {
-	return decoded(c.list(ctx, "/v1/customers", url.Values{}), decodeCustomer)
+	return listOf(ctx, c, "/v1/customers", url.Values{}, "customer", (*wireCustomer).customer)
 }
 
 // Subscriptions lists every subscription of any status, newest first, except those of deleted
 // customers and of test clocks. The list is complete unless it yields an error, which ends it.
 func (c *Client) Subscriptions(ctx context.Context) iter.Seq2[Subscription, error] {
-	return decoded(c.list(ctx, "/v1/subscriptions", url.Values{"status": {"all"}}), decodeSubscription)
+	return listOf(ctx, c, "/v1/subscriptions", url.Values{"status": {"all"}}, "subscription", (*wireSubscription).subscription)
 }
 
 // EventQuery says which events to list.
@@ -42,88 +44,91 @@ func (c *Client) Events(ctx context.Context, q EventQuery) iter.Seq2[Event, erro
 	if q.Undelivered {
 		query.Set("delivery_success", "false")
 	}
-	return decoded(c.list(ctx, "/v1/events", query), func(raw json.RawMessage) (Event, error) {
-		e, err := DecodeEvent(raw)
-		if err == nil && e.CreatedAt.Before(q.Since.Truncate(time.Second)) {
-			err = fmt.Errorf("the list goes on beyond the time that was asked for, with %s", e.ID)
+	return func(yield func(Event, error) bool) {
+		for w, err := range elements[wireRaw](ctx, c, "/v1/events", query, "event") {
+			var e Event
+			if err == nil {
+				if e, err = DecodeEvent(w.raw); err != nil {
+					err = incomplete("%v", err)
+				}
+			}
+			if err == nil && e.CreatedAt.Before(q.Since.Truncate(time.Second)) {
+				err = incomplete("the list goes on beyond the time that was asked for, with %s", e.ID)
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
 		}
-		return e, err
-	})
+	}
 }
 
 // WebhookEndpoints lists the endpoints of the account and mode of the key, newest first. A restricted key
 // needs the permission to read them; without it the error is an ErrUnauthorized with status 403. The list
 // is complete unless it yields an error, which ends it.
 func (c *Client) WebhookEndpoints(ctx context.Context) iter.Seq2[WebhookEndpoint, error] {
-	return decoded(c.list(ctx, "/v1/webhook_endpoints", url.Values{}), decodeEndpoint)
+	return listOf(ctx, c, "/v1/webhook_endpoints", url.Values{}, "webhook_endpoint", (*wireEndpoint).endpoint)
 }
 
 // CustomersAfter is one page of Customers, the one after a cursor, and whether there are more.
 func (c *Client) CustomersAfter(ctx context.Context, cursor string) (customers []Customer, more bool, err error) {
-	return pageAfter(ctx, c, "/v1/customers", url.Values{}, cursor, decodeCustomer)
+	return pageAfter(ctx, c, "/v1/customers", url.Values{}, cursor, "customer", (*wireCustomer).customer)
 }
 
 // SubscriptionsAfter is one page of the subscriptions of a status (or all), the one after a cursor, and
 // whether there are more. Those of deleted customers are among the canceled ones only
 // (https://docs.stripe.com/api/subscriptions/list).
 func (c *Client) SubscriptionsAfter(ctx context.Context, status, cursor string) (subscriptions []Subscription, more bool, err error) {
-	return pageAfter(ctx, c, "/v1/subscriptions", url.Values{"status": {status}}, cursor, decodeSubscription)
+	return pageAfter(ctx, c, "/v1/subscriptions", url.Values{"status": {status}}, cursor, "subscription", (*wireSubscription).subscription)
 }
 
-func pageAfter[T any](ctx context.Context, c *Client, path string, query url.Values, cursor string, decode func(json.RawMessage) (T, error)) (list []T, more bool, err error) {
+func pageAfter[W wire, T any](ctx context.Context, c *Client, path string, query url.Values, cursor, object string, convert func(*W) T) (found []T, more bool, err error) {
 	query.Set("limit", pageSize)
 	if cursor != "" {
 		query.Set("starting_after", cursor)
 	}
-	p, err := c.page(ctx, path, query)
+	p, err := pageOf[W](ctx, c, path, query, object)
 	if err != nil {
 		return nil, false, err
 	}
-	for _, raw := range p.Data {
-		object, err := decode(raw)
-		if err != nil {
-			return nil, false, incomplete("%v", err)
-		}
-		list = append(list, object)
+	for i := range p.Data {
+		found = append(found, convert(&p.Data[i]))
 	}
-	if p.HasMore && len(list) == 0 {
+	if p.HasMore && len(found) == 0 {
 		return nil, false, incomplete("a page of %s leads nowhere", path)
 	}
-	return list, p.HasMore, nil
+	return found, p.HasMore, nil
 }
 
-// decoded decodes a list and ends it with the first error.
-func decoded[T any](list iter.Seq2[json.RawMessage, error], decode func(json.RawMessage) (T, error)) iter.Seq2[T, error] {
+// listOf reads all pages of a list of one kind of object and makes our own type of each.
+func listOf[W wire, T any](ctx context.Context, c *Client, path string, query url.Values, object string, convert func(*W) T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		for raw, err := range list {
-			var object T
+		for w, err := range elements[W](ctx, c, path, query, object) {
+			var made T
 			if err == nil {
-				if object, err = decode(raw); err != nil {
-					err = incomplete("%v", err)
-				}
+				made = convert(w)
 			}
-			if !yield(object, err) || err != nil {
+			if !yield(made, err) {
 				return
 			}
 		}
 	}
 }
 
-// list reads all pages of a list. stripe-go's own iterator ends without an error at a page
-// that is {}, and a caller would take every customer after it for deleted.
-func (c *Client) list(ctx context.Context, path string, query url.Values) iter.Seq2[json.RawMessage, error] {
-	return func(yield func(json.RawMessage, error) bool) {
+// elements reads all pages of a list, and ends it with the first error. stripe-go's own iterator ends without an
+// error at a page that is {}, and a caller would take every customer after it for deleted.
+func elements[W wire](ctx context.Context, c *Client, path string, query url.Values, object string) iter.Seq2[*W, error] {
+	return func(yield func(*W, error) bool) {
 		query := maps.Clone(query)
 		query.Set("limit", pageSize)
 		var seen string // an earlier cursor, moved on at each power of two: meets any circle
 		for n := 1; ; n++ {
-			page, err := c.page(ctx, path, query)
+			page, err := pageOf[W](ctx, c, path, query, object)
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			for _, raw := range page.Data {
-				if !yield(raw, nil) {
+			for i := range page.Data {
+				if !yield(&page.Data[i], nil) {
 					return
 				}
 			}
@@ -144,32 +149,43 @@ func (c *Client) list(ctx context.Context, path string, query url.Values) iter.S
 }
 
 // page is one page of a list: https://docs.stripe.com/api/pagination.
-type page struct {
-	Object  string            `json:"object"`
-	Data    []json.RawMessage `json:"data"`
-	HasMore bool              `json:"has_more"`
+type page[W wire] struct {
+	stripego.APIResource
+	Object  string `json:"object"`
+	Data    []W    `json:"data"`
+	HasMore bool   `json:"has_more"`
 }
 
-func (c *Client) page(ctx context.Context, path string, query url.Values) (page, error) {
-	var p page
-	raw, err := c.get(ctx, path, query)
-	if err != nil {
-		return p, err
+// pageOf has stripe-go decode the answer into our own types: reading a page once and its objects again took
+// most of the time of a comparison.
+func pageOf[W wire](ctx context.Context, c *Client, path string, query url.Values, object string) (*page[W], error) {
+	p := &page[W]{}
+	if err := c.call(ctx, path, query, p); err != nil {
+		if p.LastResponse == nil {
+			return nil, err
+		}
+		// stripe-go's own error quotes the answer.
+		why, broken := json.Unmarshal(p.LastResponse.RawJSON, &page[W]{}), new(json.SyntaxError)
+		if errors.As(why, &broken) {
+			return nil, err
+		}
+		return nil, incomplete("%s: %v", path, why)
 	}
-	if err := json.Unmarshal(raw, &p); err != nil || p.Object != "list" || p.Data == nil {
-		return p, incomplete("%s is not answered with a list", path)
+	if p.Object != "list" || p.Data == nil {
+		return nil, incomplete("%s is not answered with a list", path)
+	}
+	for i := range p.Data {
+		if err := is(p.Data[i].head(), object); err != nil {
+			return nil, incomplete("%v", err)
+		}
 	}
 	return p, nil
 }
 
 // last is the id of the last element, or empty.
-func (p *page) last() string {
+func (p *page[W]) last() string {
 	if len(p.Data) == 0 {
 		return ""
 	}
-	var element wireHead
-	if err := json.Unmarshal(p.Data[len(p.Data)-1], &element); err != nil {
-		return ""
-	}
-	return element.ID
+	return p.Data[len(p.Data)-1].head().ID
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func TestStateReads(t *testing.T) {
 	}
 	client := serve(t, serveObjects(t, answers))
 	before := time.Now()
-	s, err := client.State(t.Context(), "cus_1")
+	s, err := client.State(t.Context(), "cus_1", All)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +88,7 @@ func TestABankDebitUnderWayHasNotFailed(t *testing.T) {
 					"attempt_count": c.attempts, "charge": "ch_1"})),
 				"/v1/charges":           list(fixture(t, "charge", object{"id": "ch_1", "customer": "cus_1", "status": c.charge})),
 				"/v1/checkout/sessions": list(),
-			})).State(t.Context(), "cus_1")
+			})).State(t.Context(), "cus_1", All)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -114,7 +115,7 @@ func TestStateIsTheSameFromEvents(t *testing.T) {
 	fromAPI, err := serve(t, serveObjects(t, map[string]object{
 		"/v1/customers/cus_1": customer, "/v1/subscriptions": list(sub), "/v1/products": list(), "/v1/invoices": list(invoice),
 		"/v1/charges": list(withRefund), "/v1/disputes": list(dispute), "/v1/checkout/sessions": list(checkout),
-	})).State(t.Context(), "cus_1")
+	})).State(t.Context(), "cus_1", All)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,9 +131,55 @@ func TestStateIsTheSameFromEvents(t *testing.T) {
 		event(t, "evt_7", "charge.dispute.created", created, dispute, nil),
 		event(t, "evt_8", "checkout.session.completed", created, checkout, nil),
 	})
-	fromEvents.Source, fromEvents.AsOf = fromAPI.Source, fromAPI.AsOf
+	fromEvents.Source, fromEvents.AsOf, fromEvents.Parts = fromAPI.Source, fromAPI.AsOf, fromAPI.Parts
 	if !equal(fromEvents, fromAPI) {
 		t.Errorf("events %+v\nAPI    %+v", fromEvents, fromAPI)
+	}
+}
+
+// A reading of the newest alone is one request, whole or not at all like any other, and asks for more only
+// where an invoice that was wanted is not the newest.
+func TestStateOfTheNewestAlone(t *testing.T) {
+	t.Parallel()
+	charge := fixture(t, "charge", object{"id": "ch_2", "customer": "cus_1", "invoice": "in_2", "refunds": list(fixture(t, "refund", object{"id": "re_1", "charge": "ch_2"}))})
+	newest := fixture(t, "invoice", object{"id": "in_2", "customer": "cus_1", "subscription": "sub_1", "status": "paid", "charge": charge})
+	o := &objects{objects: map[string]string{}}
+	for path, body := range map[string]object{
+		"/v1/subscriptions": list(fixture(t, "subscription", object{"id": "sub_1", "latest_invoice": newest,
+			"customer": fixture(t, "customer", object{"id": "cus_1", "name": "Ada"})})),
+		"/v1/products": list(fixture(t, "product", nil)),
+		"/v1/invoices": list(fixture(t, "invoice", object{"id": "in_1"}), fixture(t, "invoice", object{"id": "in_2", "charge": "ch_2"})),
+		"/v1/charges":  list(charge, fixture(t, "charge", object{"id": "ch_1", "invoice": "in_1"})),
+	} {
+		o.objects[path] = string(encode(t, body))
+	}
+	client := serve(t, o.ServeHTTP)
+	for _, row := range []struct {
+		name    string
+		parts   Parts
+		asked   string
+		charges int
+	}{
+		{"the first", Parts{}, "subscriptions products", 1},
+		{"names are known for a day", Parts{Invoices: []string{"in_2"}}, "subscriptions", 1},
+		{"another invoice", Parts{Invoices: []string{"in_2", "in_1"}}, "subscriptions invoices charges", 2},
+		{"payments", Parts{Payments: true}, "subscriptions invoices charges", 2},
+		{"names again", Parts{Names: true}, "subscriptions products", 1},
+	} {
+		o.asked = nil
+		s, err := client.State(t.Context(), "cus_1", row.parts)
+		if err != nil || s.Customer.Name != "Ada" || len(s.Subscriptions) != 1 || s.Subscriptions[0].ProductName != "T-shirt" {
+			t.Errorf("%s: %+v, %v", row.name, s, err)
+		}
+		if len(s.Charges) != row.charges || len(s.Invoices) != row.charges || len(s.Refunds) != 1 || s.Invoices[len(s.Invoices)-1].Charge != "ch_2" {
+			t.Errorf("%s: invoices %+v, charges %+v, refunds %+v", row.name, s.Invoices, s.Charges, s.Refunds)
+		}
+		if asked := strings.ReplaceAll(strings.Join(o.asked, " "), "/v1/", ""); asked != row.asked {
+			t.Errorf("%s: asked for %s, want %s", row.name, asked, row.asked)
+		}
+		if whole := strings.Contains(row.asked, "charges"); s.Parts.Payments != whole {
+			t.Errorf("%s: says that payments were read: %t", row.name, s.Parts.Payments)
+		}
 	}
 }
 
@@ -155,12 +202,13 @@ func TestStateOfDeletedCustomer(t *testing.T) {
 		// its invoices, charges and checkouts are 404
 	})
 	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if status := r.URL.Query().Get("status"); r.URL.Path == "/v1/subscriptions" && status != "canceled" {
-			t.Errorf("asked for status %q", status)
+		if r.URL.Path == "/v1/subscriptions" && r.URL.Query().Get("status") != "canceled" {
+			answer(200, `{"object":"list","data":[]}`)(w, r)
+			return
 		}
 		stripe(w, r)
 	})
-	s, err := client.State(t.Context(), "cus_1")
+	s, err := client.State(t.Context(), "cus_1", All)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +220,7 @@ func TestStateOfDeletedCustomer(t *testing.T) {
 func TestStateOfLivingCustomerNeedsItsLists(t *testing.T) {
 	t.Parallel()
 	client := serve(t, serveObjects(t, map[string]object{"/v1/customers/cus_1": {"id": "cus_1", "object": "customer"}}))
-	if s, err := client.State(t.Context(), "cus_1"); err == nil {
+	if s, err := client.State(t.Context(), "cus_1", All); err == nil {
 		t.Errorf("state %+v from lists that are 404", s)
 	}
 }
@@ -191,7 +239,7 @@ func TestStateWithoutPermissionForProducts(t *testing.T) {
 		}
 		stripe(w, r)
 	})
-	if s, err := client.State(t.Context(), "cus_1"); err != nil || s.Subscriptions[0].ProductName != "" {
+	if s, err := client.State(t.Context(), "cus_1", All); err != nil || s.Subscriptions[0].ProductName != "" {
 		t.Errorf("state %+v, error %v", s, err)
 	}
 }
@@ -209,7 +257,7 @@ func TestStateIsWholeOrAnError(t *testing.T) {
 		"/v1/disputes":          list(),
 		"/v1/checkout/sessions": list(),
 	}
-	if _, err := serve(t, serveObjects(t, whole)).State(t.Context(), "cus_1"); err != nil {
+	if _, err := serve(t, serveObjects(t, whole)).State(t.Context(), "cus_1", All); err != nil {
 		t.Fatal(err)
 	}
 	for path := range whole {
@@ -225,7 +273,7 @@ func TestStateIsWholeOrAnError(t *testing.T) {
 					}
 					good(w, r)
 				})
-				if s, err := client.State(t.Context(), "cus_1"); !errors.Is(err, ErrUnavailable) || !equal(s, State{}) {
+				if s, err := client.State(t.Context(), "cus_1", All); !errors.Is(err, ErrUnavailable) || !equal(s, State{}) {
 					t.Errorf("state %+v, error %v, want ErrUnavailable", s, err)
 				}
 			})
@@ -253,8 +301,11 @@ func TestStripeMock(t *testing.T) {
 	t.Cleanup(mock.Close)
 	client, ctx := New("sk_test_123", mock.URL), t.Context()
 
-	if s, err := client.State(ctx, "cus_1"); err != nil || s.Customer.ID != "cus_1" || len(s.Subscriptions) == 0 || len(s.Charges) == 0 {
+	if s, err := client.State(ctx, "cus_1", All); err != nil || s.Customer.ID == "" || len(s.Subscriptions) == 0 || len(s.Charges) == 0 {
 		t.Errorf("state %+v, %v", s, err)
+	}
+	if s, err := client.State(ctx, "cus_1", Parts{}); err != nil || s.Customer.ID == "" || len(s.Invoices) != 1 || len(s.Charges) != 1 {
+		t.Errorf("the newest alone are %+v, %v", s, err)
 	}
 	if _, err := client.refundsOf(ctx, "ch_1"); err != nil {
 		t.Error(err)

@@ -2,7 +2,6 @@ package stripe
 
 import (
 	"context"
-	"encoding/json"
 	"iter"
 	"net/url"
 	"strconv"
@@ -29,35 +28,29 @@ func (c *Client) Customer(ctx context.Context, id string) (Customer, error) {
 // Invoices lists the invoices created since then, newest first. Like the lists below it is complete unless
 // it yields an error, which ends it.
 func (c *Client) Invoices(ctx context.Context, since time.Time) iter.Seq2[Invoice, error] {
-	return decoded(c.list(ctx, "/v1/invoices", createdSince(since)), func(raw json.RawMessage) (Invoice, error) {
-		invoice, _, err := decodeInvoice(raw)
-		return invoice, err
-	})
+	return listOf(ctx, c, "/v1/invoices", createdSince(since), "invoice", (*wireInvoice).invoice)
 }
 
 // Charges lists the charges created since then, newest first, without their refunds.
 func (c *Client) Charges(ctx context.Context, since time.Time) iter.Seq2[Charge, error] {
-	return decoded(c.list(ctx, "/v1/charges", createdSince(since)), func(raw json.RawMessage) (Charge, error) {
-		charge, _, _, err := decodeCharge(raw)
-		return charge, err
-	})
+	return listOf(ctx, c, "/v1/charges", createdSince(since), "charge", (*wireCharge).charge)
 }
 
 // Refunds lists the refunds created since then, newest first.
 func (c *Client) Refunds(ctx context.Context, since time.Time) iter.Seq2[Refund, error] {
-	return decoded(c.list(ctx, "/v1/refunds", createdSince(since)), decodeRefund)
+	return listOf(ctx, c, "/v1/refunds", createdSince(since), "refund", (*wireRefund).refund)
 }
 
 // Disputes lists the disputes created since then, newest first.
 func (c *Client) Disputes(ctx context.Context, since time.Time) iter.Seq2[Dispute, error] {
-	return decoded(c.list(ctx, "/v1/disputes", createdSince(since)), decodeDispute)
+	return listOf(ctx, c, "/v1/disputes", createdSince(since), "dispute", (*wireDispute).dispute)
 }
 
 // Checkouts lists the checkout sessions created since then, newest first.
 func (c *Client) Checkouts(ctx context.Context, since time.Time) iter.Seq2[Checkout, error] {
 	return func(yield func(Checkout, error) bool) {
 		// This list cannot be asked for a time in every version, but it is newest first.
-		for checkout, err := range decoded(c.list(ctx, "/v1/checkout/sessions", url.Values{}), decodeCheckout) {
+		for checkout, err := range listOf(ctx, c, "/v1/checkout/sessions", url.Values{}, "checkout.session", (*wireCheckout).checkout) {
 			if err == nil && checkout.CreatedAt.Before(since) || !yield(checkout, err) {
 				return
 			}

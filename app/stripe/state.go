@@ -16,6 +16,7 @@ type State struct {
 	Disputes      []Dispute      // of those charges, oldest first
 	Checkouts     []Checkout     // the most recent ones, oldest first
 	Source        Source
+	Parts         Parts     // what was read beside the customer and the subscriptions, from the API
 	AsOf          time.Time // API: when the read began; events: creation of the newest event used
 	Skipped       int       // events of the customer whose object could not be read
 }

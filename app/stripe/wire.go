@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // wireHead is what every Stripe object begins with.
@@ -16,17 +18,46 @@ type wireHead struct {
 
 func (h wireHead) head() wireHead { return h }
 
-// decode reads raw strictly: an answer such as {} or an object of another kind is an error,
+// wire is an object as Stripe sends it.
+type wire interface{ head() wireHead }
+
+// is checks that an object is one of its kind: an answer such as {} or an object of another kind is an error,
 // where stripe-go would return an object full of zeros.
-func decode[T interface{ head() wireHead }](raw json.RawMessage, object string) (T, error) {
-	var w T
+func is(h wireHead, object string) error {
+	if h.ID == "" || h.Object != object {
+		return fmt.Errorf("decoding a Stripe %s: found id %.40q of a %.40q", object, h.ID, h.Object)
+	}
+	return nil
+}
+
+// decode reads raw strictly.
+func decode[W wire](raw json.RawMessage, object string) (W, error) {
+	var w W
 	if err := json.Unmarshal(raw, &w); err != nil {
 		return w, fmt.Errorf("decoding a Stripe %s: %w", object, err)
 	}
-	if h := w.head(); h.ID == "" || h.Object != object {
-		return w, fmt.Errorf("decoding a Stripe %s: found id %.40q of a %.40q", object, h.ID, h.Object)
+	return w, is(w.head(), object)
+}
+
+// as decodes an object and makes our own type of it.
+func as[W wire, T any](raw json.RawMessage, object string, convert func(*W) T) (T, error) {
+	w, err := decode[W](raw, object)
+	if err != nil {
+		var none T
+		return none, err
 	}
-	return w, nil
+	return convert(&w), nil
+}
+
+// wireRaw is an object that is kept as Stripe sent it.
+type wireRaw struct {
+	wireHead
+	raw json.RawMessage
+}
+
+func (w *wireRaw) UnmarshalJSON(raw []byte) error {
+	w.raw = slices.Clone(raw)
+	return json.Unmarshal(raw, &w.wireHead)
 }
 
 // ref is the id of another object, which Stripe sends as a string, as null, or as the object
@@ -37,6 +68,10 @@ func (r *ref) UnmarshalJSON(raw []byte) error {
 	*r = ""
 	switch raw[0] {
 	case '"':
+		if id := raw[1 : len(raw)-1]; plain(id) {
+			*r = ref(id)
+			return nil
+		}
 		return json.Unmarshal(raw, (*string)(r))
 	case '{':
 		var object struct {
@@ -51,6 +86,16 @@ func (r *ref) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
+// plain says that a JSON string stands for itself, as ids do: lists have thousands of them.
+func plain(text []byte) bool {
+	for _, c := range text {
+		if c == '\\' || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
 // stamp is a time: unix seconds, an RFC 3339 string (thin events), or null, which is zero.
 type stamp time.Time
 
@@ -63,7 +108,11 @@ func (s *stamp) UnmarshalJSON(raw []byte) error {
 	if text == "null" {
 		return nil
 	}
-	if at, err := time.Parse(`"`+time.RFC3339+`"`, text); err == nil {
+	if text[0] == '"' {
+		at, err := time.Parse(`"`+time.RFC3339+`"`, text)
+		if err != nil {
+			return errors.New("not a time")
+		}
 		*s = stamp(at.UTC())
 		return nil
 	}

@@ -32,6 +32,13 @@ WHERE o.customer = '' AND o.ignored = '' AND o.purged_at = 0 AND o.created_at >=
   OR (o.invoice <> '' AND o.invoice IN (
         SELECT c.object_id FROM events c WHERE c.customer = @customer)));
 
+-- name: NewsOf :many
+-- The events of a Stripe customer after a seq.
+SELECT type, object_id, payment_intent FROM events WHERE customer = @customer AND seq > @after AND ignored = '';
+
+-- name: SetEventCustomer :exec
+UPDATE events SET customer = @customer WHERE id = @id AND customer = '';
+
 -- name: CustomerOfObjects :one
 -- The Stripe customer whose mirror or events name one of these ids.
 SELECT stripe_customer FROM charges WHERE charges.id = @charge

@@ -1,13 +1,20 @@
 -- name: SaveStripeCustomer :exec
 -- A blank name or e-mail, as a deleted customer has, never wipes a known one, nor does an event that does
 -- not tell the creation. Deletion is final: a reading of later events alone does not know of it.
-INSERT INTO stripe_customers (id, customer_id, name, email, deleted, source, as_of_at, confirmed_at, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO stripe_customers (id, customer_id, name, email, deleted, source, as_of_at, confirmed_at, created_at, whole_at, read_seq)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET customer_id = excluded.customer_id,
   name = CASE excluded.name WHEN '' THEN stripe_customers.name ELSE excluded.name END,
   email = CASE excluded.email WHEN '' THEN stripe_customers.email ELSE excluded.email END,
   deleted = max(stripe_customers.deleted, excluded.deleted), source = excluded.source, as_of_at = excluded.as_of_at,
   confirmed_at = max(stripe_customers.confirmed_at, excluded.confirmed_at),
-  created_at = CASE excluded.created_at WHEN 0 THEN stripe_customers.created_at ELSE excluded.created_at END;
+  created_at = CASE excluded.created_at WHEN 0 THEN stripe_customers.created_at ELSE excluded.created_at END,
+  whole_at = CASE excluded.whole_at WHEN 0 THEN stripe_customers.whole_at ELSE excluded.whole_at END,
+  read_seq = max(stripe_customers.read_seq, excluded.read_seq);
+
+-- name: ReadWholeNext :exec
+-- What was read of a Stripe customer does not tell what they paid any more.
+UPDATE stripe_customers SET whole_at = 0 WHERE id = ?;
 
 -- name: StripeCustomer :one
 SELECT * FROM stripe_customers WHERE id = ?;
