@@ -9,7 +9,7 @@ SQLC = go tool -modfile=.ci/tools.mod sqlc
 SECURITY = go tool -modfile=.ci/security.mod
 BUILD = CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X bursar/app.release=$(VERSION)'
 
-.PHONY: build test check format vet generated browser generate bench flood fuzz security release reproducible clean
+.PHONY: build test check format vet generated browser generate bench flood chaos fuzz security release reproducible clean
 
 build:
 	$(BUILD) -o bursar .
@@ -78,6 +78,10 @@ fuzz:
 # A minute of 2,000 forged events a second, with signed ones beside them.
 flood:
 	go test -run='^$$' -bench=Flood -benchtime=1x -timeout=10m ./app/server
+
+# Kills serve 25 times under load; make test kills it 6 times.
+chaos:
+	BURSAR_TEST_KILLS=25 go test -count=1 -v -run='^TestKilledUnderLoad$$' ./app
 
 # Looks for known holes in the modules, and for careless code. Rules that are left out, and why, are in docs/security.md.
 security:
