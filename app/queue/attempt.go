@@ -111,7 +111,8 @@ func (h handler) finish(ctx context.Context, q *db.Queries, job db.Job, err erro
 	}
 }
 
-// errDied counts as an attempt: a job that kills the process must not do so for ever.
+// errDied counts as an attempt: a job that kills the process must not do so for ever. After the first it waits as after
+// others: when the process dies again and again, most jobs at work are not to blame, and would be used up in seconds.
 var errDied = errors.New("the process ended during this attempt")
 
 // release makes available what an earlier process was working on when it died.
@@ -125,7 +126,7 @@ func (w *Worker) release(ctx context.Context) error {
 			if job.Attempt >= job.MaxAttempts {
 				err = finalize(ctx, q, job, Discarded, withError(job, errDied))
 			} else {
-				err = putBack(ctx, q, job, Available, job.Attempt, time.Now(), withError(job, errDied))
+				err = putBack(ctx, q, job, Available, job.Attempt, time.Now().Add(retryDelay(job.Attempt-1, errDied)), withError(job, errDied))
 			}
 			if err != nil {
 				return err

@@ -83,19 +83,23 @@ func TestAStartTakesUpWhatAnEarlierProcessWasDoing(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		before func(t *testing.T, d *db.DB)
+		within time.Duration
 		plans  []string // that are pushed
 		states []string
 	}{
-		{"a job", func(t *testing.T, d *db.DB) { insert(t, d, push{"ada", "free"}); die(t, d) }, []string{"free"}, []string{queue.Completed}},
+		{"a job", func(t *testing.T, d *db.DB) { insert(t, d, push{"ada", "free"}); die(t, d) }, 0, []string{"free"}, []string{queue.Completed}},
 		{"a job whose successor waits already: the successor runs",
 			func(t *testing.T, d *db.DB) {
 				insert(t, d, push{"ada", "free"})
 				die(t, d)
 				insert(t, d, push{"ada", "pro"})
 			},
-			[]string{"pro"}, []string{queue.Cancelled, queue.Completed}},
-		{"a job that killed fourteen processes: once more", func(t *testing.T, d *db.DB) { dieOften(t, d, 14) }, []string{"free"}, []string{queue.Completed}},
-		{"a job that killed fifteen: discarded", func(t *testing.T, d *db.DB) { dieOften(t, d, 15) }, nil, []string{queue.Discarded}},
+			0, []string{"pro"}, []string{queue.Cancelled, queue.Completed}},
+		{"a job at which two died: not at once", func(t *testing.T, d *db.DB) { dieOften(t, d, 2) }, 0, nil, []string{queue.Available}},
+		{"but after a second", func(t *testing.T, d *db.DB) { dieOften(t, d, 2) }, 3 * time.Second, []string{"free"}, []string{queue.Completed}},
+		{"at which three died: not after ten", func(t *testing.T, d *db.DB) { dieOften(t, d, 3) }, 10 * time.Second, nil, []string{queue.Available}},
+		{"at which fourteen died: once more, after hours", func(t *testing.T, d *db.DB) { dieOften(t, d, 14) }, 0, nil, []string{queue.Available}},
+		{"at which fifteen died: discarded", func(t *testing.T, d *db.DB) { dieOften(t, d, 15) }, 0, nil, []string{queue.Discarded}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -105,7 +109,9 @@ func TestAStartTakesUpWhatAnEarlierProcessWasDoing(t *testing.T) {
 				w, _ := newWorker(d)
 				var plans []string
 				queue.Handle(w, queue.Options{}, func(_ context.Context, a push) error { plans = append(plans, a.Plan); return nil })
-				start(t, w)()
+				stop := start(t, w)
+				time.Sleep(row.within)
+				stop()
 
 				var states []string
 				for _, job := range jobs(t, d) {
