@@ -15,7 +15,8 @@ type preparer interface {
 // statements prepares each statement once, on each connection that runs it: parsing the same SQL again and
 // again would cost more than running it. There are no more of them than queries in query/*.sql.
 type statements struct {
-	on preparer
+	on     preparer
+	finish bool // a statement that was begun runs to its end, though its caller has gone
 
 	mu       sync.RWMutex
 	prepared map[string]*sql.Stmt
@@ -58,6 +59,7 @@ func (s *statements) PrepareContext(ctx context.Context, query string) (*sql.Stm
 }
 
 func (s *statements) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	ctx = s.bound(ctx)
 	stmt, err := s.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
@@ -66,6 +68,7 @@ func (s *statements) ExecContext(ctx context.Context, query string, args ...any)
 }
 
 func (s *statements) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	ctx = s.bound(ctx)
 	stmt, err := s.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
@@ -74,9 +77,18 @@ func (s *statements) QueryContext(ctx context.Context, query string, args ...any
 }
 
 func (s *statements) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	ctx = s.bound(ctx)
 	stmt, err := s.PrepareContext(ctx, query)
 	if err != nil {
 		return s.on.QueryRowContext(ctx, query, args...) // gives the same error, in a Row
 	}
 	return stmt.QueryRowContext(ctx, args...)
+}
+
+// bound is the context that a statement runs under.
+func (s *statements) bound(ctx context.Context) context.Context {
+	if s.finish {
+		return context.WithoutCancel(ctx)
+	}
+	return ctx
 }

@@ -65,6 +65,9 @@ func (d *DB) writeLoop(conn *sql.Conn) {
 	defer close(d.closed)
 	defer conn.Close()
 	prepared := newStatements(conn)
+	// SQLite undoes all of a transaction in which a statement is interrupted, and so what others wrote
+	// (https://www.sqlite.org/c3ref/interrupt.html).
+	prepared.finish = true
 	defer prepared.close()
 	q := New(prepared)
 	batch := make([]*write, 0, maxBatch)
