@@ -95,7 +95,10 @@ func TestStoppedWithSlowJobs(t *testing.T) {
 			serve.process.Signal(syscall.SIGTERM)
 			if signals == 2 {
 				h.eventually("the first signal is heard", func() bool { return strings.Contains(serve.out.String(), "stopping") })
-				serve.process.Signal(syscall.SIGTERM)
+				h.eventually("a second one ends it", func() bool { // a moment after the first
+					serve.process.Signal(syscall.SIGTERM)
+					return len(serve.done) > 0
+				})
 			}
 			err := serve.ended()
 			took, waiting := time.Since(asked), h.count("SELECT count(*) FROM jobs WHERE kind = 'sync_contact' AND state IN ('available', 'retryable')")

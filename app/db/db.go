@@ -106,6 +106,12 @@ func (d *DB) start(ctx context.Context, schema string) error {
 	if err != nil {
 		return err
 	}
+	// From the first call on that could be ended, the driver waits for locks by Go's clock, which tests can turn.
+	endable, end := context.WithCancel(ctx)
+	defer end()
+	if err := conn.PingContext(endable); err != nil {
+		return errors.Join(err, conn.Close())
+	}
 	if d.file, err = os.Stat(d.path); err != nil {
 		return errors.Join(err, conn.Close())
 	}

@@ -21,7 +21,7 @@ CREATE TABLE events (
   livemode       INTEGER NOT NULL,
   object_type    TEXT    NOT NULL DEFAULT '',
   object_id      TEXT    NOT NULL DEFAULT '',
-  customer       TEXT    NOT NULL DEFAULT '',   -- cus_…, '' where the object names none
+  customer       TEXT    NOT NULL DEFAULT '',   -- cus_…, '' where the object names none and none was found
   charge         TEXT    NOT NULL DEFAULT '',   -- what the object refers to: the way to the
   payment_intent TEXT    NOT NULL DEFAULT '',   -- customer of an object that names none
   invoice        TEXT    NOT NULL DEFAULT '',
@@ -234,7 +234,9 @@ CREATE TABLE stripe_customers (
   source       TEXT    NOT NULL CHECK (source IN ('api', 'events')),
   as_of_at     INTEGER NOT NULL,
   confirmed_at INTEGER NOT NULL,                      -- of the last reading from the API
-  created_at   INTEGER NOT NULL
+  created_at   INTEGER NOT NULL,
+  whole_at     INTEGER NOT NULL DEFAULT 0,            -- of the last one that read payments and checkouts too; 0: the next must
+  read_seq     INTEGER NOT NULL DEFAULT 0             -- events.seq up to which events were stored when the last reading began
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX stripe_customers_customer ON stripe_customers (customer_id);
 
