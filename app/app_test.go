@@ -25,12 +25,12 @@ const secret = "whsec_test_0123456789abcdef"
 
 // bursar is a data folder with settings, and runs commands on it.
 type bursar struct {
-	t        *testing.T
+	t        testing.TB
 	settings map[string]string
 	named    bool // its public address is http://localhost and the port
 }
 
-func newBursar(t *testing.T, settings ...string) *bursar {
+func newBursar(t testing.TB, settings ...string) *bursar {
 	b := &bursar{t: t, settings: map[string]string{"BURSAR_DB": filepath.Join(t.TempDir(), "bursar.db")}}
 	for i := 0; i < len(settings); i += 2 {
 		b.settings[settings[i]] = settings[i+1]
@@ -177,17 +177,7 @@ func TestASigningSecretAloneGivesACustomerAContactAndAReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, event := range company.Events() {
-		r, _ := http.NewRequestWithContext(t.Context(), "POST", url+"/api/webhooks/stripe", bytes.NewReader(event))
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("Stripe-Signature", demo.Sign(event, time.Now(), secret))
-		answer, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer.Body.Close()
-		if answer.StatusCode != http.StatusOK {
-			t.Fatalf("answer %s to %s", answer.Status, event)
-		}
+		postEvent(t, url, event)
 	}
 	key := strings.TrimSpace(b.must("apikey", "add", "test"))
 	b.eventually("the customer has access and a contact", func() bool {

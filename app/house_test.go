@@ -61,7 +61,7 @@ func newHouse(t *testing.T, customers int) *house {
 	return h
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
