@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -177,6 +178,8 @@ func (h *house) hasEachOnce() {
 				h.t.Errorf("HubSpot has %q twice among its %s", r[kind.key], kind.name)
 			}
 		}
+		// A purchase whose events came apart for long has a ticket too, which is closed: else reconcile says so.
+		maps.DeleteFunc(times, func(cause string, _ int) bool { return strings.HasPrefix(cause, "not_active:") })
 		if len(times) != kind.want {
 			h.t.Errorf("HubSpot has %d %s, want %d", len(times), kind.name, kind.want)
 		}

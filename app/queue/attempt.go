@@ -112,7 +112,8 @@ func (h handler) finish(ctx context.Context, q *db.Queries, job db.Job, err erro
 }
 
 // errDied counts as an attempt: a job that kills the process must not do so for ever. After the first it waits as after
-// others: when the process dies again and again, most jobs at work are not to blame, and would be used up in seconds.
+// other errors, and news do not hurry it: when the process dies again and again, most jobs at work are not to blame, and
+// would be used up in seconds.
 var errDied = errors.New("the process ended during this attempt")
 
 // release makes available what an earlier process was working on when it died.
@@ -123,10 +124,13 @@ func (w *Worker) release(ctx context.Context) error {
 			return err
 		}
 		for _, job := range jobs {
-			if job.Attempt >= job.MaxAttempts {
+			switch {
+			case job.Attempt >= job.MaxAttempts:
 				err = finalize(ctx, q, job, Discarded, withError(job, errDied))
-			} else {
-				err = putBack(ctx, q, job, Available, job.Attempt, time.Now().Add(retryDelay(job.Attempt-1, errDied)), withError(job, errDied))
+			case job.Attempt > 1:
+				err = putBack(ctx, q, job, Retryable, job.Attempt, time.Now().Add(retryDelay(job.Attempt-1, errDied)), withError(job, errDied))
+			default:
+				err = putBack(ctx, q, job, Available, job.Attempt, time.Now(), withError(job, errDied))
 			}
 			if err != nil {
 				return err

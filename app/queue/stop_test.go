@@ -95,10 +95,16 @@ func TestAStartTakesUpWhatAnEarlierProcessWasDoing(t *testing.T) {
 				insert(t, d, push{"ada", "pro"})
 			},
 			0, []string{"pro"}, []string{queue.Cancelled, queue.Completed}},
-		{"a job at which two died: not at once", func(t *testing.T, d *db.DB) { dieOften(t, d, 2) }, 0, nil, []string{queue.Available}},
+		{"a job at which two died: not at once", func(t *testing.T, d *db.DB) { dieOften(t, d, 2) }, 0, nil, []string{queue.Retryable}},
 		{"but after a second", func(t *testing.T, d *db.DB) { dieOften(t, d, 2) }, 3 * time.Second, []string{"free"}, []string{queue.Completed}},
-		{"at which three died: not after ten", func(t *testing.T, d *db.DB) { dieOften(t, d, 3) }, 10 * time.Second, nil, []string{queue.Available}},
-		{"at which fourteen died: once more, after hours", func(t *testing.T, d *db.DB) { dieOften(t, d, 14) }, 0, nil, []string{queue.Available}},
+		{"at which three died: not after ten", func(t *testing.T, d *db.DB) { dieOften(t, d, 3) }, 10 * time.Second, nil, []string{queue.Retryable}},
+		{"whatever news come", func(t *testing.T, d *db.DB) {
+			dieOften(t, d, 3)
+			w, _ := newWorker(d)
+			start(t, w)()
+			insert(t, d, push{"ada", "pro"})
+		}, 10 * time.Second, nil, []string{queue.Retryable}},
+		{"at which fourteen died: once more, after hours", func(t *testing.T, d *db.DB) { dieOften(t, d, 14) }, 0, nil, []string{queue.Retryable}},
 		{"at which fifteen died: discarded", func(t *testing.T, d *db.DB) { dieOften(t, d, 15) }, 0, nil, []string{queue.Discarded}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
