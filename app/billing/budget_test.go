@@ -53,9 +53,6 @@ func month(t *testing.T, s *demo.Stripe, hour func()) {
 // and being worked on by itself, so that none spares another its reading. What Bursar asks of its own accord
 // comes on top, as TestTheBudgetOfThirtyDays counts it.
 func TestTheBudgetOfAMonthWithItsEvents(t *testing.T) {
-	if oneIn > 1 {
-		t.Skip("nothing in it happens at once, and the race detector takes a minute")
-	}
 	t.Parallel()
 	const (
 		own       = 30*(96+24) + 720 + 1590 // requests of sweeps, of the watch and of comparisons
