@@ -34,7 +34,7 @@ type Message struct {
 	Text    string
 	HTML    string
 	Data    string // JSON of what it was written from, "" if nobody needs it
-	News    bool   // nobody wants it a day later: Restored goes out in its place then
+	News    bool   // nobody wants it a day later: Backlog goes out in its place then
 	Secret  []byte // sealed for SecretOf(Key): it takes the place of Hidden when the mail is sent
 }
 

@@ -48,7 +48,7 @@ func (s *Sender) Send(ctx context.Context, args SendArgs) error {
 		return nil
 	}
 	if m.News && time.Since(m.CreatedAt.Time) > newsAge {
-		return s.restore(ctx, m)
+		return s.clearBacklog(ctx, m)
 	}
 	outcome := db.SaveMailOutcomeParams{ID: m.ID}
 	var left error

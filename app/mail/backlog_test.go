@@ -70,7 +70,7 @@ func TestOldNewsIsOneMailOnceMailWorksAgain(t *testing.T) {
 	if n := len(s.mails()); n != 4 { // two that say that mail works, one to each, the report of today, the invitation
 		t.Errorf("%d mails were sent", n)
 	}
-	one := read(t, d, "restored:1")
+	one := read(t, d, "backlog:1")
 	for _, want := range []string{"(1 March)", "(2 March)", "https://bursar.example.com/admin/outbox/1", "Mail works again"} {
 		if !strings.Contains(one.Text, want) || !strings.Contains(one.HTML, want) {
 			t.Errorf("the mail lacks %q: %s", want, one.Text)
@@ -79,7 +79,7 @@ func TestOldNewsIsOneMailOnceMailWorksAgain(t *testing.T) {
 	if one.Subject != "Bursar: mail works again, 2 not sent" || strings.Contains(one.Text, "(3 March)") || strings.Contains(one.Text, "Alert") {
 		t.Errorf("%s\n%s", one.Subject, one.Text)
 	}
-	if other := read(t, d, "restored:4"); other.Recipients != "ops@example.com" || !strings.Contains(other.Text, "and 20 more") {
+	if other := read(t, d, "backlog:4"); other.Recipients != "ops@example.com" || !strings.Contains(other.Text, "and 20 more") {
 		t.Errorf("to %s: %s", other.Recipients, other.Text)
 	}
 }
@@ -95,7 +95,7 @@ func TestOldNewsWaitsWhileTheServerIsAway(t *testing.T) {
 	if got := read(t, d, m.Key); got.State != Waiting {
 		t.Errorf("it is %s", got.State)
 	}
-	if _, err := d.Read().MailByKey(t.Context(), "restored:1"); err == nil {
+	if _, err := d.Read().MailByKey(t.Context(), "backlog:1"); err == nil {
 		t.Error("a mail says that mail works")
 	}
 }

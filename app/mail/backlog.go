@@ -15,9 +15,9 @@ const (
 	maxMissed = 20 // mails that are named
 )
 
-// Restored is the mail that goes out when mail works again, in the place of news that nobody wants any more:
-// data only, its words are in web/mail/restored.*.
-type Restored struct {
+// Backlog is the mail that goes out when mail works again, in the place of news that nobody wants any more:
+// data only, its words are in web/mail/backlog.*.
+type Backlog struct {
 	Since     time.Time // when the oldest of them was written, in the company's time zone
 	Missed    []Missed  // oldest first
 	More      int       // not named
@@ -33,11 +33,11 @@ type Missed struct {
 }
 
 // Count is how many mails were not sent.
-func (r Restored) Count() int { return len(r.Missed) + r.More }
+func (r Backlog) Count() int { return len(r.Missed) + r.More }
 
-// restore is asked to send news that is old. Once the server lets us in, one mail says so and names all old news to
+// clearBacklog is asked to send news that is old. Once the server lets us in, one mail says so and names all old news to
 // the same people, which is not sent any more; until then everything waits.
-func (s *Sender) restore(ctx context.Context, m db.Mail) error {
+func (s *Sender) clearBacklog(ctx context.Context, m db.Mail) error {
 	if err := s.SMTP.Check(ctx); err != nil {
 		return s.Redact.Error(err)
 	}
@@ -47,7 +47,7 @@ func (s *Sender) restore(ctx context.Context, m db.Mail) error {
 			return err
 		}
 		slices.SortFunc(rows, func(a, b db.SupersedeMailsRow) int { return cmp.Compare(a.ID, b.ID) })
-		message, err := s.restored(m, rows)
+		message, err := s.backlogMail(m, rows)
 		if err != nil {
 			return err
 		}
@@ -59,12 +59,12 @@ func (s *Sender) restore(ctx context.Context, m db.Mail) error {
 	return nil
 }
 
-func (s *Sender) restored(m db.Mail, rows []db.SupersedeMailsRow) (Message, error) {
+func (s *Sender) backlogMail(m db.Mail, rows []db.SupersedeMailsRow) (Message, error) {
 	to, err := ParseAddresses(m.Recipients)
 	if err != nil {
 		return Message{}, err
 	}
-	r := Restored{Since: rows[0].CreatedAt.In(s.Location), OutboxURL: s.URL + "/admin/outbox", Timezone: s.Location.String()}
+	r := Backlog{Since: rows[0].CreatedAt.In(s.Location), OutboxURL: s.URL + "/admin/outbox", Timezone: s.Location.String()}
 	for _, row := range rows {
 		if row.CreatedAt.Before(r.Since) {
 			r.Since = row.CreatedAt.In(s.Location)
@@ -75,6 +75,6 @@ func (s *Sender) restored(m db.Mail, rows []db.SupersedeMailsRow) (Message, erro
 		}
 		r.Missed = append(r.Missed, Missed{Line(row.Subject, maxSubject), row.CreatedAt.In(s.Location), fmt.Sprintf("%s/%d", r.OutboxURL, row.ID)})
 	}
-	subject, text, html, err := s.Templates.Render("restored", r)
-	return Message{Key: fmt.Sprintf("restored:%d", rows[0].ID), To: to, Subject: subject, Text: text, HTML: html}, err
+	subject, text, html, err := s.Templates.Render("backlog", r)
+	return Message{Key: fmt.Sprintf("backlog:%d", rows[0].ID), To: to, Subject: subject, Text: text, HTML: html}, err
 }
